@@ -1,0 +1,1 @@
+"""The actors: each does one thing, and none knows another."""

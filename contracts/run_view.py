@@ -1,0 +1,111 @@
+"""A run as people see it, computed from its journal alone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from contracts.errors import ErrorInfo
+from contracts.event import (
+    AnswerGenerated,
+    Finding,
+    Outcome,
+    OutputValidated,
+    PromptAnalyzed,
+    RunAnswered,
+    RunCancelled,
+    RunFailed,
+    RunStarted,
+    RunState,
+    RunSummarized,
+)
+from contracts.flow import Flow, build_flow
+from contracts.journal_entry import JournalEntry
+from contracts.message import Message
+from contracts.prompt import TaskType
+
+
+class RunView(Message):
+    """Everything a client usually wants to know about a run."""
+
+    run_id: str
+    state: RunState
+    prompt: str = ""
+    output: str | None = None
+    task_type: TaskType | None = None
+    language: str | None = None
+    selected_model: str | None = None
+    score: int | None = None
+    accepted: bool | None = None
+    findings: tuple[Finding, ...] = ()
+    execution_metrics: dict[str, Any] = Field(default_factory=dict)
+    flow: Flow = Flow()
+    title: str | None = None
+    summary: str | None = None
+    error: ErrorInfo | None = None
+    reason: str | None = None
+    session_id: str | None = None
+    trace_id: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    total_time_ms: float | None = None
+
+
+def build_run_view(run_id: str, journal: Sequence[JournalEntry]) -> RunView:
+    """The view of run ``run_id`` from its events in order; pure."""
+    fields: dict[str, Any] = {"run_id": run_id, "state": "running" if journal else "queued"}
+    for entry in journal:
+        fields |= _fields_of(entry)
+    started, ended = fields.get("started_at"), fields.get("ended_at")
+    if started is not None and ended is not None:
+        fields["total_time_ms"] = round((ended - started).total_seconds() * 1000, 3)
+    return RunView(**fields, flow=build_flow(journal))
+
+
+def _fields_of(entry: JournalEntry) -> dict[str, Any]:
+    event = entry.event
+    if isinstance(event, Outcome):
+        return {"state": event.state, "ended_at": entry.stored_at, **_outcome_fields(event)}
+    match event:
+        case RunStarted():
+            return {
+                "prompt": event.submitted.text,
+                "session_id": event.submitted.session_id,
+                "trace_id": event.trace_id,
+                "started_at": entry.stored_at,
+            }
+        case PromptAnalyzed():
+            return {"task_type": event.task_type, "language": event.language}
+        case AnswerGenerated():
+            return _result_fields(event)
+        case OutputValidated():
+            return {"score": event.score, "findings": event.findings}
+        case RunSummarized():
+            return {"title": event.title, "summary": event.summary}
+        case _:
+            return {}
+
+
+def _result_fields(event: AnswerGenerated | RunAnswered) -> dict[str, Any]:
+    return {
+        "selected_model": event.result.model,
+        "execution_metrics": event.result.execution_metrics(),
+    }
+
+
+def _outcome_fields(event: Outcome) -> dict[str, Any]:
+    match event:
+        case RunAnswered():
+            return {
+                "output": event.output,
+                "accepted": event.accepted,
+                "score": event.score,
+                **_result_fields(event),
+            }
+        case RunFailed():
+            return {"error": event.error}
+        case RunCancelled():
+            return {"reason": event.reason or None}
+        case _:
+            return {}
