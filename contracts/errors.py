@@ -25,12 +25,14 @@ class PromptbusError(Exception):
     """Root of all errors that promptbus raises on purpose.
 
     Attributes: ``code`` stable name for programs; ``status`` the HTTP status it becomes;
-    ``retryable`` whether the same call may succeed later; ``cure`` what a person can do.
+    ``retryable`` whether the same call may succeed later; ``patient`` whether it is worth waiting
+    for as long as the step may take; ``cure`` what a person can do.
     """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    patient: ClassVar[bool] = False
 
     def __init__(self, message: str, *, cure: str | None = None) -> None:
         super().__init__(message)
@@ -203,6 +205,7 @@ class NoExecutor(PromptbusError):
     code = "no_executor"
     status = 503
     retryable = True
+    patient = True
 
     def __init__(self, reason: str = "no executor has announced itself") -> None:
         super().__init__(reason, cure="start one: promptbus actor executor --nats-url …")

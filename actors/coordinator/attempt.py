@@ -1,0 +1,117 @@
+"""What the next attempt asks of a model; pure.
+
+The first attempt follows the prompt's wishes and the monitor's decision. Later ones follow what
+the validator wants changed, or go to another model after a failure.
+"""
+
+from typing import Any
+
+from actors.coordinator.run_state import RunState
+from contracts.event import AnswerGenerated, Change, OutputValidated, StepFailed
+from contracts.generation import DEFAULT_MAX_TOKENS, DEFAULT_STRATEGY
+from contracts.prompt import MAX_NEW_TOKENS, ChatMessage
+from contracts.task import GenerateAnswer
+
+# A first answer that failed validation was often greedy; a repeat of it would be the same.
+RETRY_TEMPERATURE = 0.3
+
+
+def plan_attempt(run_id: str, state: RunState) -> GenerateAnswer:
+    """The generation that attempt number ``len(generations) + 1`` asks for."""
+    submitted = state["submitted"]
+    number = len(state.get("generations", [])) + 1
+    change = wanted_change(state) if number > 1 else None
+    fields: dict[str, Any] = {
+        "max_tokens": submitted.max_tokens or DEFAULT_MAX_TOKENS,
+        "temperature": submitted.temperature or 0.0,
+        "top_p": submitted.top_p or 1.0,
+    }
+    if change is not None:
+        fields |= _changed(change, fields)
+    if submitted.seed is not None:
+        fields["seed"] = (submitted.seed + number - 1) % 2**32
+    return GenerateAnswer(
+        run_id=run_id,
+        attempt=number,
+        priority=state["priority"],
+        model=choose_model(state, change),
+        strategy=_strategy(state, change),
+        messages=_conversation(state, change),
+        stop=submitted.stop,
+        response_format=submitted.response_format,
+        **fields,
+    )
+
+
+def wanted_change(state: RunState) -> Change:
+    """What the latest attempt's judgement asks to do differently."""
+    latest = state["validations"][-1] if state.get("validations") else None
+    if isinstance(state["generations"][-1], StepFailed):
+        return Change(another_model=True)
+    if isinstance(latest, OutputValidated) and latest.change is not None:
+        return latest.change
+    return Change(temperature=RETRY_TEMPERATURE)
+
+
+def choose_model(state: RunState, change: Change | None) -> str:
+    """The model of the next attempt; one the prompt names is never replaced."""
+    submitted, resources = state["submitted"], state.get("resources")
+    chosen = submitted.model or (resources.model if resources else None)
+    if chosen is None:
+        raise ValueError("no model was decided before the first attempt")
+    if submitted.model or change is None or not change.another_model or resources is None:
+        return chosen
+    tried = {g.result.model for g in state["generations"] if isinstance(g, AnswerGenerated)}
+    untried = [model for model in resources.fallbacks if model not in tried]
+    num_retries = len(state["generations"]) - 1
+    return untried[min(num_retries, len(untried) - 1)] if untried else chosen
+
+
+def best_attempt(state: RunState) -> tuple[AnswerGenerated, OutputValidated | None] | None:
+    """The answer with the highest score, the latest of equals; None where every attempt failed."""
+    found: list[tuple[int, int, AnswerGenerated, OutputValidated | None]] = []
+    for number, generated in enumerate(state["generations"]):
+        if isinstance(generated, StepFailed):
+            continue
+        judged = state["validations"][number]
+        score = judged.score if isinstance(judged, OutputValidated) else 0
+        kept = judged if isinstance(judged, OutputValidated) else None
+        found.append((score, number, generated, kept))
+    if not found:
+        return None
+    _, _, generated, judged_best = max(found, key=lambda item: item[:2])
+    return generated, judged_best
+
+
+def _changed(change: Change, fields: dict[str, Any]) -> dict[str, Any]:
+    changed: dict[str, Any] = {}
+    if change.max_tokens_factor is not None:
+        longer = int(fields["max_tokens"] * change.max_tokens_factor)
+        changed["max_tokens"] = max(1, min(longer, MAX_NEW_TOKENS))
+    if change.temperature is not None:
+        changed["temperature"] = change.temperature
+    if change.repetition_penalty is not None:
+        changed["repetition_penalty"] = change.repetition_penalty
+    return changed
+
+
+def _strategy(state: RunState, change: Change | None) -> str:
+    submitted, resources = state["submitted"], state.get("resources")
+    if submitted.strategy:
+        return submitted.strategy
+    if resources is None or choose_model(state, change) != resources.model:
+        return DEFAULT_STRATEGY
+    return resources.strategy
+
+
+def _conversation(state: RunState, change: Change | None) -> tuple[ChatMessage, ...]:
+    history = state.get("history")
+    asked = state["submitted"].conversation()
+    leading = [turn for turn in asked if turn.role == "system"]
+    following = [turn for turn in asked if turn.role != "system"]
+    if change is not None and change.instruction:
+        last = following[-1]
+        extended = f"{last.content}\n{change.instruction}"
+        following[-1] = last.model_copy(update={"content": extended})
+    turns = history.turns if history else ()
+    return (*leading, *turns, *following)

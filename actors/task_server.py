@@ -1,0 +1,201 @@
+"""Between one actor and its queue: decode, look, work, write the event, settle."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import anyio
+from opentelemetry import propagate, trace
+
+from actors.actor import Actor, failed_step
+from bus.connection import Connection
+from bus.journal import Journal
+from bus.publisher import Publisher
+from bus.pull_worker import Delivery, Reject, Retry, backoff_s
+from bus.token_stream import TokenWriter
+from contracts import semconv, subjects
+from contracts.actor_kind import ActorKind
+from contracts.envelope import CE_TYPE, decode, type_name
+from contracts.errors import MalformedMessage, MessageTooLarge, PromptbusError, Unexpected
+from contracts.event import DeadLetter, StepEvent
+from contracts.task import Task
+
+logger = logging.getLogger(__name__)
+tracer = trace.get_tracer("promptbus")
+
+# A retryable fault is tried this often before the step fails and its task becomes a dead letter.
+MAX_ATTEMPTS = 4
+# A second copy of a step this process works on already looks again after this long.
+DOUBLE_PAUSE_S = 2.0
+MAX_DEAD_PAYLOAD_BYTES = 64 * 1024
+# After the first token, later ones are held together at most this long.
+HOLD_S = 0.02
+
+
+class BusStep:
+    """What a handler may use of its step: cancellation, and a way for its text."""
+
+    def __init__(self, tokens: TokenWriter) -> None:
+        self._tokens = tokens
+        self._cancelled = False
+        self._callbacks: list[Callable[[], None]] = []
+        self._held: list[str] = []
+        self._flushed_s = float("-inf")
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run was cancelled."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Tell the handler to end soon."""
+        if not self._cancelled:
+            self._cancelled = True
+            for callback in self._callbacks:
+                callback()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` on cancellation, at once if it has come already."""
+        if self._cancelled:
+            callback()
+        else:
+            self._callbacks.append(callback)
+
+    async def emit(self, text: str) -> None:
+        """Stream a piece of the answer."""
+        self._held.append(text)
+        if time.monotonic() - self._flushed_s >= HOLD_S:
+            await self.finish()
+
+    async def finish(self) -> None:
+        """Stream what is held."""
+        text = "".join(self._held)
+        self._held.clear()
+        self._flushed_s = time.monotonic()
+        await self._tokens.write(text)
+
+
+class TaskServer:
+    """Serves the tasks of one actor; :meth:`handle` is what a pull worker calls."""
+
+    def __init__(
+        self, actor: Actor, *, connection: Connection, journal: Journal, publisher: Publisher
+    ) -> None:
+        self._actor = actor
+        self._connection = connection
+        self._journal = journal
+        self._publisher = publisher
+        self._steps: dict[tuple[str, str], BusStep] = {}
+        self._span_name = f"process {subjects.tasks(actor.kind)}"
+
+    @property
+    def num_in_flight(self) -> int:
+        """Steps being worked on."""
+        return len(self._steps)
+
+    def end_run(self, run_id: str) -> None:
+        """The run was cancelled or has its outcome: stop working on it."""
+        for (working_on, _), step in tuple(self._steps.items()):
+            if working_on == run_id:
+                step.cancel()
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Do the step a message asks for.
+
+        Raises: Retry, Reject for the worker to settle the message by.
+        """
+        try:
+            task = self._decode(delivery)
+        except MalformedMessage as exc:
+            await self._bury(delivery, exc)
+            raise Reject from exc
+        key = (task.run_id, task.step)
+        if key in self._steps:
+            raise Retry(DOUBLE_PAUSE_S)
+        if (task.ask > 1 or delivery.num_delivered > 1) and await self._is_done(task):
+            return
+        step = self._steps[key] = BusStep(TokenWriter(self._connection, task.run_id, task.attempt))
+        try:
+            await self._do(task, step, delivery)
+        finally:
+            del self._steps[key]
+
+    def _decode(self, delivery: Delivery) -> Task:
+        named = delivery.headers.get(CE_TYPE)
+        for cls in self._actor.handlers:
+            if named is None or type_name(cls) == named:
+                return decode(cls, delivery.subject, delivery.data)
+        reason = f"{self._actor.kind} takes no {str(named)[:80]!r}"
+        raise MalformedMessage(subject=delivery.subject, reason=reason, field=CE_TYPE)
+
+    async def _is_done(self, task: Task) -> bool:
+        subject = subjects.step_event(task.run_id, task.actor, task.attempt)
+        if await self._journal.read_one(subject) is not None:
+            return True
+        outcome = subjects.run_event(task.run_id, subjects.OUTCOME)
+        late = await self._journal.read_one(outcome)
+        return late is not None and task.actor is not ActorKind.SUMMARIZER
+
+    async def _do(self, task: Task, step: BusStep, delivery: Delivery) -> None:
+        with tracer.start_as_current_span(
+            self._span_name,
+            context=propagate.extract(dict(delivery.headers)),
+            kind=trace.SpanKind.CONSUMER,
+            attributes={
+                semconv.RUN_ID: task.run_id,
+                semconv.ACTOR: str(task.actor),
+                semconv.STEP: task.step,
+                semconv.ATTEMPT: task.attempt,
+                semconv.MESSAGING_SYSTEM: "nats",
+                semconv.MESSAGING_OPERATION_TYPE: "process",
+            },
+        ):
+            event = await self._work(task, step, delivery)
+            await self._write(task, event)
+
+    async def _work(self, task: Task, step: BusStep, delivery: Delivery) -> StepEvent:
+        try:
+            return await self._actor.handle(task, step)
+        except anyio.get_cancelled_exc_class():
+            raise
+        except Exception as exc:
+            error = exc if isinstance(exc, PromptbusError) else Unexpected(exc)
+            if not isinstance(exc, PromptbusError):
+                logger.exception("%s failed on %s", self._actor.kind, task.step)
+            if error.patient or (error.retryable and delivery.num_delivered < MAX_ATTEMPTS):
+                raise Retry(backoff_s(delivery.num_delivered)) from exc
+            await self._bury(delivery, error, task.run_id)
+            return failed_step(self._actor.kind, task, error)
+
+    async def _write(self, task: Task, event: StepEvent) -> None:
+        subject = subjects.step_event(task.run_id, task.actor, task.attempt)
+        try:
+            await self._journal.write(subject, event)
+        except MessageTooLarge as exc:
+            await self._journal.write(subject, failed_step(self._actor.kind, task, exc))
+
+    async def _bury(
+        self, delivery: Delivery, error: PromptbusError, run_id: str | None = None
+    ) -> None:
+        await bury(self._publisher, self._actor.kind, delivery, error, run_id)
+
+
+async def bury(
+    publisher: Publisher,
+    actor: ActorKind,
+    delivery: Delivery,
+    error: PromptbusError,
+    run_id: str | None = None,
+) -> None:
+    """Write a dead letter: what came, why nobody could handle it, and for which run."""
+    logger.warning("dead letter for %s: %s", actor, error)
+    letter = DeadLetter(
+        actor=actor,
+        subject=delivery.subject,
+        error=error.to_wire(),
+        payload=delivery.data[:MAX_DEAD_PAYLOAD_BYTES].decode(errors="replace"),
+        run_id=run_id,
+        num_delivered=delivery.num_delivered,
+    )
+    message_id = f"dead/{actor}/{delivery.subject}/{delivery.stream_sequence}"
+    await publisher.publish(subjects.dead(actor), letter, message_id=message_id)

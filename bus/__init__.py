@@ -1,0 +1,1 @@
+"""How things travel: one thin layer over nats-py and JetStream."""

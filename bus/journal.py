@@ -1,0 +1,145 @@
+"""The journals: reading a run's events, and writing each exactly once."""
+
+import base64
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from nats.errors import Error as NatsError
+
+from bus.connection import Connection
+from bus.direct_get import DirectGet, StoredMessage, parse_time
+from bus.publisher import EXPECT_SUBJECT_EMPTY, Publisher, WrongLastSequence
+from bus.topology import RUNS
+from contracts import subjects
+from contracts.envelope import CE_SOURCE, decode_event
+from contracts.errors import BusUnavailable, MalformedMessage
+from contracts.event import Event
+from contracts.journal_entry import JournalEntry
+
+NONCE = "Promptbus-Nonce"
+READ_BACK_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The event that stands in the journal: ours if we were first, else the winner's."""
+
+    event: Event
+    sequence: int
+    mine: bool
+
+
+class Journal:
+    """All journals, for one process."""
+
+    def __init__(self, connection: Connection, publisher: Publisher) -> None:
+        self._connection = connection
+        self._publisher = publisher
+        self._direct = DirectGet(connection, RUNS)
+
+    async def read(self, run_id: str) -> list[JournalEntry]:
+        """The events of one run in order; empty where there are none.
+
+        Raises: InvalidInput for a malformed run id, BusUnavailable, MalformedMessage.
+        """
+        stored = await self._direct.read_all(subjects.run_journal(run_id))
+        return [entry_of(message) for message in stored]
+
+    async def read_one(self, subject: str) -> JournalEntry | None:
+        """The event on ``subject`` as the stream's leader knows it, or None.
+
+        Raises: BusUnavailable.
+        """
+        for _ in range(READ_BACK_ATTEMPTS):
+            try:
+                answer = await self._connection.client.request(
+                    f"$JS.API.STREAM.MSG.GET.{RUNS}",
+                    json.dumps({"last_by_subj": subject}).encode(),
+                    timeout=3,
+                )
+            except (NatsError, TimeoutError):
+                continue
+            return _entry_from_api(json.loads(answer.data))
+        raise BusUnavailable("RUNS has no leader", cure="check NATS: promptbus doctor")
+
+    async def write(
+        self, subject: str, event: Event, *, headers: Mapping[str, str] | None = None
+    ) -> Written:
+        """Write ``event`` on ``subject`` unless an event is there already.
+
+        First writer wins: the loser gets the winner's event and adopts it. A conflict with our
+        own earlier try, whose acknowledgement was lost, is told by the nonce.
+
+        Raises: BusUnavailable, BusDenied, QueueFull, MessageTooLarge.
+        """
+        nonce = secrets.token_hex(8)
+        sent = {**(headers or {}), **EXPECT_SUBJECT_EMPTY, NONCE: nonce}
+        try:
+            published = await self._publisher.publish(
+                subject, event, message_id=f"{subject}/{nonce}", headers=sent
+            )
+            return Written(event, published.sequence, mine=True)
+        except WrongLastSequence:
+            entry = await self._read_winner(subject)
+            return Written(entry.event, entry.sequence, mine=entry.nonce == nonce)
+
+    async def _read_winner(self, subject: str) -> JournalEntry:
+        for _ in range(READ_BACK_ATTEMPTS):
+            entry = await self.read_one(subject)
+            if entry is not None:
+                return entry
+        raise BusUnavailable(f"{subject} was taken, but its event cannot be read")
+
+
+def entry_of(message: StoredMessage) -> JournalEntry:
+    """A stored message as a line of a journal.
+
+    Raises: MalformedMessage when it is not one of ours.
+    """
+    return make_entry(
+        message.subject, message.headers, message.data, message.sequence, message.stored_at
+    )
+
+
+def make_entry(
+    subject: str, headers: Mapping[str, str], data: bytes, sequence: int, stored_at: datetime
+) -> JournalEntry:
+    """A line of a journal from its parts.
+
+    Raises: MalformedMessage, InvalidInput.
+    """
+    return JournalEntry(
+        subject=subjects.parse_run(subject),
+        event=decode_event(subject, headers, data),
+        sequence=sequence,
+        stored_at=stored_at,
+        writer=headers.get(CE_SOURCE, ""),
+        nonce=headers.get(NONCE, ""),
+    )
+
+
+def _entry_from_api(answer: Mapping[str, Any]) -> JournalEntry | None:
+    match answer:
+        case {"message": {"subject": str(subject), "seq": int(sequence), "time": str(time)} as raw}:
+            return make_entry(
+                subject,
+                _parse_headers(base64.b64decode(str(raw.get("hdrs", "")))),
+                base64.b64decode(str(raw.get("data", ""))),
+                sequence,
+                parse_time(time),
+            )
+        case {"error": {"err_code": 10037 | 10059}}:
+            return None
+        case {"error": {"description": str(reason)}}:
+            raise BusUnavailable(f"RUNS cannot be read: {reason}")
+    raise MalformedMessage(subject=RUNS, reason="unexpected answer of the JetStream API")
+
+
+def _parse_headers(raw: bytes) -> dict[str, str]:
+    lines = raw.decode().split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {key: value.strip() for key, _, value in pairs}

@@ -1,0 +1,242 @@
+"""What a client of the bus does: submit, follow, wait, cancel, look; for API, CLI and programs."""
+
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from bus.connection import Connection
+from bus.journal import Journal
+from bus.publisher import Publisher
+from bus.run_journal import RunJournal
+from bus.stored_events import StoredEvents
+from bus.token_stream import TokenStreams
+from contracts import subjects
+from contracts.actor_kind import ActorKind
+from contracts.errors import (
+    DeadlineExceeded,
+    MalformedMessage,
+    QueueFull,
+    RemoteError,
+    RunFinished,
+    UnknownRun,
+)
+from contracts.event import AnswerGenerated, CancelRequested, Outcome, RunAnswered, StepFailed
+from contracts.generation import GenerationResult, TextDelta
+from contracts.journal_entry import JournalEntry
+from contracts.prompt import Priority, SubmitPrompt
+from contracts.run_id import check_run_id, new_run_id
+from contracts.run_view import RunView, build_run_view
+from contracts.task import GenerateAnswer
+
+# Without news for this long the journal is read: the republish is only a hint.
+SILENCE_S = 3.0
+# A reader this far behind is cut off rather than fed from memory.
+MAX_BEHIND = 20_000
+CANCEL_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the text of one attempt."""
+
+    attempt: int
+    delta: TextDelta
+
+
+RunItem = JournalEntry | Token
+
+
+class PromptClient:
+    """One client of the bus; ``async with`` opens its two subscriptions."""
+
+    def __init__(self, connection: Connection, source: str) -> None:
+        self._connection = connection
+        self._publisher = Publisher(connection, source)
+        self._stored = StoredEvents(connection)
+        self._tokens = TokenStreams(connection)
+        self.journal = Journal(connection, self._publisher)
+
+    async def __aenter__(self) -> Self:
+        await self._stored.__aenter__()
+        await self._tokens.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._tokens.__aexit__(exc_type, exc, traceback)
+        await self._stored.__aexit__(exc_type, exc, traceback)
+
+    async def submit(
+        self,
+        prompt: SubmitPrompt,
+        priority: Priority = Priority.NORMAL,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        """Submit; when this returns the run id, the prompt is durably accepted.
+
+        Raises: BusUnavailable, QueueFull, BusDenied, MessageTooLarge; then nothing was accepted,
+        or it was and a second submission under the same run id changes nothing.
+        """
+        run_id = prompt.run_id or new_run_id()
+        command = prompt.model_copy(update={"run_id": run_id})
+        await self._publisher.publish(
+            subjects.prompts(priority), command, message_id=run_id, headers=headers
+        )
+        return run_id
+
+    async def follow(self, run_id: str, *, summary: bool = False) -> AsyncIterator[RunItem]:
+        """Everything of a run from its first event and token on, then live, without double.
+
+        Ends after the outcome (with ``summary``: after the summary of an answered run). May be
+        called before the run is submitted.
+
+        Raises: BusUnavailable.
+        """
+        send, receive = anyio.create_memory_object_stream[RunItem](MAX_BEHIND)
+
+        def push(item: RunItem) -> None:
+            try:
+                send.send_nowait(item)
+            except anyio.WouldBlock:
+                send.close()  # The reader sees the end, and may join again from the start.
+
+        forget = (
+            self._stored.listen(push, run_id),
+            self._tokens.listen(run_id, lambda attempt, delta: push(Token(attempt, delta))),
+        )
+        progress = _Progress()
+        try:
+            pending = deque(await self._backlog(run_id))
+            while True:
+                while pending:
+                    item = pending.popleft()
+                    if progress.is_new(item):
+                        yield item
+                    if _is_last(item, summary=summary):
+                        return
+                with anyio.move_on_after(SILENCE_S):
+                    pending.append(await receive.receive())
+                if not pending:
+                    pending.extend(await self.journal.read(run_id))
+        except anyio.EndOfStream as exc:
+            raise QueueFull("this reader is too slow for the run it follows") from exc
+        finally:
+            for stop in forget:
+                stop()
+            send.close()
+            receive.close()
+
+    async def _backlog(self, run_id: str) -> list[RunItem]:
+        """What happened so far, the text of an attempt ahead of its event."""
+        journal = await self.journal.read(run_id)
+        tokens = [Token(attempt, delta) for attempt, delta in await self._tokens.earlier(run_id)]
+        items: list[RunItem] = []
+        for entry in journal:
+            if entry.subject.node == ActorKind.EXECUTOR:
+                items += [token for token in tokens if token.attempt == entry.subject.attempt]
+                tokens = [token for token in tokens if token.attempt != entry.subject.attempt]
+            items.append(entry)
+        return [*items, *tokens]
+
+    async def wait(self, run_id: str, *, timeout_s: float | None = None) -> RunView:
+        """The run's view once it has its outcome.
+
+        Raises: DeadlineExceeded after ``timeout_s``; the run itself goes on.
+        """
+        with anyio.move_on_after(timeout_s):
+            async with aclosing(self.follow(run_id)) as items:
+                async for _ in items:
+                    pass
+            return await self.view(run_id)
+        raise DeadlineExceeded(
+            what=f"waiting for run {run_id}",
+            deadline_s=timeout_s or 0.0,
+            cure=f"the run goes on; look again: promptbus run show {run_id}",
+        )
+
+    async def view(self, run_id: str) -> RunView:
+        """The run as its journal tells it now.
+
+        Raises: UnknownRun where there is no journal, InvalidInput for a malformed id.
+        """
+        journal = await self.journal.read(run_id)
+        if not journal:
+            raise UnknownRun(run_id)
+        return build_run_view(run_id, journal)
+
+    async def cancel(self, run_id: str, *, reason: str = "", requested_by: str = "client") -> None:
+        """Ask for the end of a run; its outcome tells how it went.
+
+        Raises: RunFinished when it has its outcome already.
+        """
+        check_run_id(run_id)
+        finished = await self.journal.read_one(subjects.run_event(run_id, subjects.OUTCOME))
+        if finished is not None and isinstance(finished.event, Outcome):
+            raise RunFinished(run_id, finished.event.state)
+        request = CancelRequested(run_id=run_id, reason=reason, requested_by=requested_by)
+        await self.journal.write(subjects.run_event(run_id, subjects.CANCEL), request)
+
+    async def generate(self, task: GenerateAnswer) -> GenerationResult:
+        """Generate directly, without a run: one task to the executor that serves the model.
+
+        Cancelling the caller stops the generation.
+
+        Raises: what the executor says; DeadlineExceeded when none takes the task in time.
+        """
+        run_journal = RunJournal(
+            task.run_id,
+            connection=self._connection,
+            journal=self.journal,
+            stored=self._stored,
+            publisher=self._publisher,
+        )
+        async with run_journal:
+            try:
+                event = await run_journal.ask(task, deadline_s=task.timeout_s)
+            except anyio.get_cancelled_exc_class():
+                with anyio.move_on_after(CANCEL_S, shield=True):
+                    await self.cancel(task.run_id, requested_by="disconnect")
+                raise
+        if isinstance(event, AnswerGenerated):
+            return event.result
+        if isinstance(event, StepFailed):
+            raise RemoteError(event.error)
+        raise MalformedMessage(subject=task.step, reason="is no answer of an executor")
+
+
+class _Progress:
+    """What of a run was handed out already."""
+
+    def __init__(self) -> None:
+        self._steps: set[str] = set()
+        self._written: dict[int, int] = defaultdict(int)
+
+    def is_new(self, item: RunItem) -> bool:
+        """Whether the item continues what was handed out; remembers it if so."""
+        if isinstance(item, Token):
+            if item.delta.offset < self._written[item.attempt]:
+                return False
+            self._written[item.attempt] = item.delta.offset + len(item.delta.text)
+            return True
+        if item.subject.step in self._steps:
+            return False
+        self._steps.add(item.subject.step)
+        return True
+
+
+def _is_last(item: RunItem, *, summary: bool) -> bool:
+    if isinstance(item, Token):
+        return False
+    if summary and isinstance(item.event, RunAnswered):
+        return False
+    return isinstance(item.event, Outcome) or item.subject.node == ActorKind.SUMMARIZER

@@ -1,0 +1,157 @@
+"""Publishing: with an id, CloudEvents headers, trace context, a size guard and patience."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import anyio
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError, OutboundBufferLimitError
+from nats.js.errors import APIError, NoStreamResponseError
+from opentelemetry import propagate
+
+from bus.connection import Connection
+from contracts.envelope import Envelope, encode
+from contracts.errors import BusDenied, BusUnavailable, MessageTooLarge, QueueFull
+from contracts.message import Message
+
+# One message above the server's limit would close the client for good, so ours is lower.
+MAX_MESSAGE_BYTES = 512 * 1024
+# A leader lost by kill -9 takes up to 14 s to be replaced; a publish outlasts that.
+PUBLISH_DEADLINE_S = 30.0
+ACK_TIMEOUT_S = 5.0
+RETRY_PAUSE_S = 0.25
+
+EXPECT_SUBJECT_EMPTY: Mapping[str, str] = {"Nats-Expected-Last-Subject-Sequence": "0"}
+
+WRONG_LAST_SEQUENCE = 10071
+WRITE_IN_FLIGHT = 10164
+_FULL = frozenset({10077, 10047, 10122})
+
+
+class WrongLastSequence(Exception):
+    """The subject has a message already: somebody else was first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where a message was stored; ``duplicate`` when the same id was stored before."""
+
+    sequence: int
+    duplicate: bool
+
+
+class Publisher:
+    """Publishes for one process; ``source`` names it in every message."""
+
+    def __init__(self, connection: Connection, source: str) -> None:
+        self._connection = connection
+        self.source = source
+
+    async def publish(
+        self,
+        subject: str,
+        message: Message,
+        *,
+        message_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        deadline_s: float = PUBLISH_DEADLINE_S,
+    ) -> Published:
+        """Publish to a stream and wait until it is stored.
+
+        A publish that times out is ambiguous, so it is repeated under the same message id until
+        ``deadline_s`` has passed.
+
+        Raises: MessageTooLarge, QueueFull, BusDenied, BusUnavailable; WrongLastSequence when the
+        headers expected another one.
+        """
+        sent_headers, payload = self._encode(subject, message, message_id, headers)
+        return await self._publish_until_stored(subject, payload, sent_headers, deadline_s)
+
+    async def send(
+        self,
+        subject: str,
+        message: Message,
+        *,
+        message_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Publish without waiting: for what may be lost, because somebody asks again.
+
+        Raises: MessageTooLarge.
+        """
+        sent_headers, payload = self._encode(subject, message, message_id, headers)
+        await self._connection.client.publish(subject, payload, headers=sent_headers)
+
+    def _encode(
+        self,
+        subject: str,
+        message: Message,
+        message_id: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> tuple[dict[str, str], bytes]:
+        carrier = dict(headers or {})
+        if "traceparent" not in carrier:
+            propagate.inject(carrier)
+        envelope = Envelope(
+            message=message,
+            message_id=message_id or secrets.token_hex(8),
+            source=self.source,
+            subject=subject,
+            headers=carrier,
+        )
+        sent_headers, payload = encode(envelope)
+        size = len(payload) + sum(len(key) + len(value) + 4 for key, value in sent_headers.items())
+        if size > MAX_MESSAGE_BYTES:
+            raise MessageTooLarge(
+                size_bytes=size, max_bytes=MAX_MESSAGE_BYTES, what=type(message).__name__
+            )
+        return sent_headers, payload
+
+    async def _publish_until_stored(
+        self, subject: str, payload: bytes, headers: dict[str, str], deadline_s: float
+    ) -> Published:
+        started = time.monotonic()
+        while True:
+            try:
+                ack = await self._connection.jetstream.publish(
+                    subject, payload, timeout=min(ACK_TIMEOUT_S, deadline_s), headers=headers
+                )
+                return Published(ack.seq, bool(ack.duplicate))
+            except APIError as exc:
+                reason = _classify(exc)
+            except (
+                NoStreamResponseError,
+                NoRespondersError,
+                OutboundBufferLimitError,
+                NatsError,
+                TimeoutError,
+            ) as exc:
+                reason = str(exc) or type(exc).__name__
+            if self._connection.denied(subject, started):
+                raise BusDenied(subject)
+            if self._connection.closed.is_set() or time.monotonic() - started >= deadline_s:
+                raise BusUnavailable(
+                    f"not stored within {deadline_s:g} s: {reason}",
+                    cure="check the NATS server: promptbus doctor",
+                )
+            await anyio.sleep(RETRY_PAUSE_S)
+
+
+def _classify(exc: APIError) -> str:
+    """Why a publish was refused, if it is worth repeating; raises where it is not."""
+    if exc.err_code == WRONG_LAST_SEQUENCE:
+        raise WrongLastSequence from exc
+    if exc.err_code in _FULL:
+        raise QueueFull(
+            f"the queue is full ({exc.description})", cure="wait, or raise the stream's limit"
+        ) from exc
+    if exc.err_code != WRITE_IN_FLIGHT and not _is_server_fault(exc):
+        raise exc
+    return exc.description or f"error {exc.err_code}"
+
+
+def _is_server_fault(exc: APIError) -> bool:
+    return exc.code is None or exc.code >= HTTPStatus.INTERNAL_SERVER_ERROR

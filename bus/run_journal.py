@@ -1,0 +1,201 @@
+"""One run's journal in the hands of its coordinator: ask, replay, cancel, outcome."""
+
+import logging
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+import anyio
+from opentelemetry import trace
+
+from bus.connection import Connection
+from bus.journal import Journal
+from bus.publisher import Publisher
+from bus.stored_events import StoredEvents
+from contracts import semconv, subjects
+from contracts.errors import DeadlineExceeded, PromptbusError
+from contracts.event import CancelRequested, Event, Outcome, StepEvent, StepFailed
+from contracts.journal_entry import JournalEntry
+from contracts.task import GenerateAnswer, Task
+
+logger = logging.getLogger(__name__)
+tracer = trace.get_tracer("promptbus")
+
+# The republish may be lost with a leader: after this much silence the journal is read.
+SILENCE_S = 3.0
+
+
+class RunJournal:
+    """The journal of one run while this process holds its lease.
+
+    ``async with`` listens and loads. :meth:`ask` answers from the journal what is there already,
+    so leading a run again from its start repeats no step.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        connection: Connection,
+        journal: Journal,
+        stored: StoredEvents,
+        publisher: Publisher,
+    ) -> None:
+        self.run_id = run_id
+        self._connection = connection
+        self._journal = journal
+        self._stored = stored
+        self._publisher = publisher
+        self._events: dict[str, Event] = {}
+        self._waiting: dict[str, anyio.Event] = {}
+        self._num_reconnects = 0
+        self._forget: list[Callable[[], None]] = []
+        self.cancelled = anyio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._forget = [
+            self._stored.listen(self._learn, self.run_id),
+            self._connection.on_reconnect(self._on_reconnect),
+        ]
+        try:
+            await self.refresh()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for forget in self._forget:
+            forget()
+        self._forget = []
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The run's one final event, once there is one."""
+        event = self._events.get(subjects.OUTCOME)
+        return event if isinstance(event, Outcome) else None
+
+    def get(self, step: str) -> Event | None:
+        """The event of that step, or of ``started``, ``cancel`` or ``outcome``."""
+        return self._events.get(step)
+
+    def steps(self) -> Iterable[tuple[str, StepEvent]]:
+        """All steps that have their event."""
+        return [(k, event) for k, event in self._events.items() if isinstance(event, StepEvent)]
+
+    async def refresh(self) -> None:
+        """Read the whole journal anew.
+
+        Raises: BusUnavailable.
+        """
+        for entry in await self._journal.read(self.run_id):
+            self._learn(entry)
+
+    async def write(self, name: str, event: Event) -> Event:
+        """Write an event of the run itself; returns the one that stands, ours or an earlier one."""
+        return await self._write(subjects.run_event(self.run_id, name), name, event)
+
+    async def ask(self, task: Task, *, deadline_s: float) -> StepEvent:
+        """The one result of the step ``task`` asks for, :class:`StepFailed` included.
+
+        Publishes the task unless the journal has the result, awaits the stored event, asks again
+        when the bus came back. After ``deadline_s`` the step has failed, by an event of its own, so
+        that a late result changes nothing.
+
+        Raises: BusUnavailable when the bus is away for longer than a publish waits.
+        """
+        known = self._events.get(task.step)
+        if isinstance(known, StepEvent):
+            return known
+        subject = task_subject(task)
+        attributes = {semconv.RUN_ID: self.run_id, semconv.STEP: task.step}
+        with tracer.start_as_current_span(
+            f"send {task_template(task)}", kind=trace.SpanKind.PRODUCER, attributes=attributes
+        ):
+            with anyio.move_on_after(deadline_s):
+                return await self._ask_until_stored(task, subject)
+            return await self._fail_late(task, deadline_s)
+
+    async def _ask_until_stored(self, task: Task, subject: str) -> StepEvent:
+        step, num_asks = task.step, 0
+        try:
+            while True:
+                num_asks += 1
+                arrived = self._waiting[step] = anyio.Event()
+                num_reconnects = self._num_reconnects
+                asked = task if num_asks == 1 else task.model_copy(update={"ask": num_asks})
+                await self._publisher.publish(
+                    subject, asked, message_id=f"{self.run_id}/{step}/{num_asks}"
+                )
+                while num_reconnects == self._num_reconnects:
+                    event = await self._await_event(step, arrived)
+                    if event is not None:
+                        return event
+        finally:
+            self._waiting.pop(step, None)
+
+    async def _await_event(self, step: str, arrived: anyio.Event) -> StepEvent | None:
+        with anyio.move_on_after(SILENCE_S):
+            await arrived.wait()
+        if step not in self._events:
+            await self._refresh_quietly()
+        event = self._events.get(step)
+        return event if isinstance(event, StepEvent) else None
+
+    async def _refresh_quietly(self) -> None:
+        try:
+            await self.refresh()
+        except PromptbusError as exc:
+            logger.warning("run %s: journal not readable: %s", self.run_id, exc)
+
+    async def _fail_late(self, task: Task, deadline_s: float) -> StepEvent:
+        error = DeadlineExceeded(what=f"step {task.step}", deadline_s=deadline_s)
+        failed = StepFailed(
+            run_id=self.run_id,
+            attempt=task.attempt,
+            actor=task.actor,
+            error=error.to_wire(),
+            duration_ms=deadline_s * 1000,
+        )
+        subject = subjects.step_event(self.run_id, task.actor, task.attempt)
+        event = await self._write(subject, task.step, failed)
+        return event if isinstance(event, StepEvent) else failed
+
+    async def _write(self, subject: str, step: str, event: Event) -> Event:
+        written = await self._journal.write(subject, event)
+        self._events.setdefault(step, written.event)
+        return written.event
+
+    def _learn(self, entry: JournalEntry) -> None:
+        step = entry.subject.step
+        self._events.setdefault(step, entry.event)
+        if isinstance(entry.event, CancelRequested):
+            self.cancelled.set()
+        arrived = self._waiting.get(step)
+        if arrived is not None:
+            arrived.set()
+
+    async def _on_reconnect(self) -> None:
+        self._num_reconnects += 1
+        for arrived in self._waiting.values():
+            arrived.set()
+
+
+def task_subject(task: Task) -> str:
+    """Where a task waits to be taken."""
+    if isinstance(task, GenerateAnswer):
+        return subjects.executor_tasks(task.model, task.priority)
+    return subjects.tasks(task.actor)
+
+
+def task_template(task: Task) -> str:
+    """The subject without its varying parts, for span names."""
+    return subjects.tasks(task.actor)

@@ -1,0 +1,101 @@
+"""Events as RUNS stores them: one subscription per process, handed to whoever waits.
+
+The republish is a hint, the journal is the truth: whoever waits reads the journal after a
+reconnect and after every few seconds of silence.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from bus.connection import Connection
+from bus.direct_get import parse_time
+from bus.journal import make_entry
+from contracts import subjects
+from contracts.errors import InvalidInput, MalformedMessage
+from contracts.journal_entry import JournalEntry
+
+logger = logging.getLogger(__name__)
+
+Listener = Callable[[JournalEntry], None]
+
+
+class StoredEvents:
+    """Hands stored events to listeners, by run or all of them.
+
+    Listeners are called in the event loop and must not block or raise.
+    """
+
+    def __init__(self, connection: Connection, subject: str = subjects.STORED_RUNS_ALL) -> None:
+        self._connection = connection
+        self._subject = subject
+        self._by_run: dict[str, list[Listener]] = defaultdict(list)
+        self._for_all: list[Listener] = []
+        self._subscription: Subscription | None = None
+
+    async def __aenter__(self) -> Self:
+        self._subscription = await self._connection.client.subscribe(
+            self._subject, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._subscription is not None and not self._connection.client.is_closed:
+            await self._subscription.unsubscribe()
+
+    def listen(self, listener: Listener, run_id: str | None = None) -> Callable[[], None]:
+        """Call ``listener`` for every stored event of ``run_id`` (None: of all runs).
+
+        The returned function ends that.
+        """
+        if run_id is None:
+            self._for_all.append(listener)
+            return lambda: self._for_all.remove(listener)
+        self._by_run[run_id].append(listener)
+        return lambda: self._forget(run_id, listener)
+
+    def _forget(self, run_id: str, listener: Listener) -> None:
+        listeners = self._by_run[run_id]
+        listeners.remove(listener)
+        if not listeners:
+            del self._by_run[run_id]
+
+    async def _on_message(self, message: Msg) -> None:
+        run_id = message.subject.split(".", 3)[2]
+        listeners = (*self._by_run.get(run_id, ()), *self._for_all)
+        if not listeners:
+            return
+        try:
+            entry = stored_entry(message)
+        except (MalformedMessage, InvalidInput) as exc:
+            logger.warning("ignored a stored message: %s", exc)
+            return
+        for listener in listeners:
+            listener(entry)
+
+
+def stored_entry(message: Msg) -> JournalEntry:
+    """A republished message as a line of a journal.
+
+    Raises: MalformedMessage, InvalidInput.
+    """
+    headers = message.headers or {}
+    time = headers.get("Nats-Time-Stamp")
+    return make_entry(
+        message.subject.removeprefix(subjects.STORED_PREFIX),
+        headers,
+        message.data,
+        int(headers.get("Nats-Sequence", "0")),
+        parse_time(time) if time else datetime.now(UTC),
+    )

