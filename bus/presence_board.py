@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 from nats.errors import Error as NatsError
@@ -44,14 +44,9 @@ class PresenceBoard:
             _subject(presence), b"", headers={"KV-Operation": "DEL"}
         )
 
-    async def keep_announcing(
-        self, describe: Callable[[], Presence], changed: anyio.Event | None = None
-    ) -> None:
-        """Announce until cancelled, then withdraw.
-
-        ``describe`` is called anew each time, in a thread because it may read devices.
-        """
-        presence = await anyio.to_thread.run_sync(describe)
+    async def keep_announcing(self, describe: Callable[[], Awaitable[Presence]]) -> None:
+        """Announce what ``describe`` tells, again and again until cancelled; then withdraw."""
+        presence = await describe()
         try:
             while True:
                 try:
@@ -59,7 +54,7 @@ class PresenceBoard:
                 except NatsError as exc:
                     logger.warning("could not announce %s: %s", presence.kind, exc)
                 await anyio.sleep(ANNOUNCE_EVERY_S)
-                presence = await anyio.to_thread.run_sync(describe)
+                presence = await describe()
         finally:
             with anyio.move_on_after(1, shield=True):
                 if self._connection.is_connected:

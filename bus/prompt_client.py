@@ -1,7 +1,7 @@
 """What a client of the bus does: submit, follow, wait, cancel, look; for API, CLI and programs."""
 
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -94,7 +94,7 @@ class PromptClient:
         )
         return run_id
 
-    async def follow(self, run_id: str, *, summary: bool = False) -> AsyncIterator[RunItem]:
+    async def follow(self, run_id: str, *, summary: bool = False) -> AsyncGenerator[RunItem, None]:
         """Everything of a run from its first event and token on, then live, without double.
 
         Ends after the outcome (with ``summary``: after the summary of an answered run). May be

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
@@ -110,8 +110,11 @@ class PullWorker:
         """Take no more messages; :meth:`run` returns when those in flight are done."""
         self._stop.set()
 
-    async def run(self) -> None:
-        """Serve until :meth:`stop` or cancellation; what is unfinished then goes back at once."""
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Serve until :meth:`stop` or cancellation; what is unfinished then goes back at once.
+
+        ``task_status`` is told when the first pull request is out.
+        """
         forget = self._connection.on_reconnect(self._pull_afresh)
         subscription = await self._connection.client.subscribe(
             self._new_prefix() + ".*", cb=self._on_message, pending_msgs_limit=-1
@@ -120,6 +123,7 @@ class PullWorker:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
                 await self._pull_afresh()
+                task_status.started()
                 tasks.start_soon(self._keep_pulling)
                 tasks.start_soon(self._send_progress)
                 await self._stop.wait()

@@ -1,0 +1,30 @@
+"""The actor around the analyzer's decision."""
+
+from typing import ClassVar
+
+from actors.actor import Actor, handler
+from actors.analyzer.decision import analyze
+from contracts.actor_kind import ActorKind
+from contracts.event import FoundWishes, PromptAnalyzed
+from contracts.task import AnalyzePrompt
+
+
+class Analyzer(Actor):
+    """Tells task type, language, length, difficulty and wishes of a prompt from its text."""
+
+    kind: ClassVar[ActorKind] = ActorKind.ANALYZER
+
+    @handler
+    async def analyze(self, task: AnalyzePrompt) -> PromptAnalyzed:
+        """Analyze one prompt; takes well under a millisecond and calls no model."""
+        analysis = analyze(task.prompt)
+        return PromptAnalyzed(
+            run_id=task.run_id,
+            attempt=task.attempt,
+            task_type=analysis.task_type,
+            language=analysis.language,
+            confidence=analysis.confidence,
+            num_tokens=analysis.num_tokens,
+            difficulty=analysis.difficulty,
+            wishes=FoundWishes.model_validate(analysis.wishes, from_attributes=True),
+        )

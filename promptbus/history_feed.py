@@ -1,0 +1,89 @@
+"""Feeds the history's projection from RUNS: by sequence, so that nothing is missed or doubled."""
+
+import logging
+from collections.abc import AsyncIterator
+
+import anyio
+
+from actors.history import Projection
+from bus.connection import Connection
+from bus.direct_get import DirectGet, StoredMessage
+from bus.journal import entry_of
+from bus.stored_events import StoredEvents
+from bus.topology import RUNS
+from contracts import subjects
+from contracts.errors import InvalidInput, MalformedMessage, PromptbusError
+from contracts.journal_entry import JournalEntry
+
+logger = logging.getLogger(__name__)
+
+# Events of many runs are applied together: a transaction costs more than what is in it.
+GATHER_S = 0.05
+# Without a hint the stream is looked at this often.
+LOOK_EVERY_S = 3.0
+BATCH = 500
+
+
+class HistoryFeed:
+    """Keeps ``projection`` at the end of RUNS while :meth:`run` runs."""
+
+    def __init__(self, connection: Connection, projection: Projection) -> None:
+        self._direct = DirectGet(connection, RUNS)
+        self._stored = StoredEvents(connection)
+        self._projection = projection
+        self._hint = anyio.Event()
+        self._lock = anyio.Lock()
+
+    async def run(self) -> None:
+        """Follow the stream until cancelled; a fault is logged and tried again."""
+        async with self._stored:
+            self._stored.listen(lambda _: self._hint.set())
+            while True:
+                try:
+                    await self.catch_up()
+                except PromptbusError as exc:
+                    logger.warning("history is behind: %s", exc)
+                with anyio.move_on_after(LOOK_EVERY_S):
+                    await self._hint.wait()
+                    await anyio.sleep(GATHER_S)
+                self._hint = anyio.Event()
+
+    async def catch_up(self, _session_id: str = "") -> None:
+        """Apply everything that is stored by now.
+
+        Raises: BusUnavailable, ProjectionFailed.
+        """
+        async with self._lock:
+            position = await self._projection.position()
+            while True:
+                stored = await self._read(position)
+                if not stored:
+                    return
+                position = stored[-1].sequence
+                entries = [entry for entry in map(_entry_or_none, stored) if entry is not None]
+                await self._projection.apply(entries)
+
+    async def rebuild(self) -> int:
+        """Drop the projection and make it anew from RUNS; returns how many entries it took."""
+        async with self._lock:
+            return await self._projection.rebuild(self._all_entries())
+
+    async def _all_entries(self) -> AsyncIterator[JournalEntry]:
+        position = 0
+        while stored := await self._read(position):
+            position = stored[-1].sequence
+            for message in stored:
+                entry = _entry_or_none(message)
+                if entry is not None:
+                    yield entry
+
+    async def _read(self, position: int) -> list[StoredMessage]:
+        return await self._direct.read(subjects.RUNS_ALL, from_sequence=position + 1, limit=BATCH)
+
+
+def _entry_or_none(message: StoredMessage) -> JournalEntry | None:
+    try:
+        return entry_of(message)
+    except (MalformedMessage, InvalidInput) as exc:
+        logger.warning("history skips a foreign message in RUNS: %s", exc)
+        return None

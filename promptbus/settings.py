@@ -1,0 +1,121 @@
+"""All settings, read from the environment and from nowhere else."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bus.connection import BusAddress
+from contracts.envelope import first_problem
+from contracts.errors import InvalidInput
+
+DEFAULT_PORT = 8321
+
+
+class Durability(StrEnum):
+    """What the embedded server promises of an acknowledged message."""
+
+    DURABLE = "durable"
+    FAST = "fast"
+
+
+def default_data_dir() -> Path:
+    """Where one machine keeps its streams and its history (XDG base directories)."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "promptbus"
+
+
+def _split(value: Any) -> Any:
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """Settings of any promptbus process; each is ``PROMPTBUS_<NAME>`` in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PROMPTBUS_", frozen=True, enable_decoding=False, extra="ignore"
+    )
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    host: str = "127.0.0.1"
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    durability: Durability = Durability.DURABLE
+    nats_server: Path | None = None
+    nats_url: str | None = None
+    nats_user: str | None = None
+    nats_password: str | None = Field(default=None, repr=False)
+    nats_creds: Path | None = None
+    nats_nkey_seed: Path | None = None
+    nats_ca: Path | None = None
+    nats_cert: Path | None = None
+    nats_key: Path | None = None
+    nats_replicas: int = Field(default=1, ge=1, le=5)
+    lease_s: float = Field(default=10.0, ge=1.0, le=600.0)
+    models_file: Path | None = None
+    default_model: str = "pocket"
+    preload: Listed = ("pocket",)
+    summary_model: str | None = None
+    database_url: str | None = None
+    max_runs: int = Field(default=512, ge=1)
+    max_tasks: int = Field(default=64, ge=1)
+    max_generations: int = Field(default=64, ge=1)
+    log_level: str = "WARNING"
+
+    def address(self) -> BusAddress | None:
+        """The NATS server of the settings; None where none is set."""
+        if self.nats_url is None:
+            return None
+        return BusAddress(
+            urls=tuple(self.nats_url.split(",")),
+            user=self.nats_user,
+            password=self.nats_password,
+            credentials_file=self.nats_creds,
+            nkey_seed_file=self.nats_nkey_seed,
+            tls_ca_file=self.nats_ca,
+            tls_cert_file=self.nats_cert,
+            tls_key_file=self.nats_key,
+        )
+
+    def with_address(self, address: BusAddress) -> "Settings":
+        """The same settings, at that server."""
+        return self.model_copy(
+            update={
+                "nats_url": ",".join(address.urls),
+                "nats_user": address.user,
+                "nats_password": address.password,
+            }
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a child process with these settings; secrets stay out of argv."""
+        chosen = {
+            f"PROMPTBUS_{name.upper()}": _text(getattr(self, name))
+            for name in self.model_fields_set
+        }
+        return {**os.environ, **{key: value for key, value in chosen.items() if value}}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment; ``overrides`` that are not None win.
+
+    Raises: InvalidInput naming the variable.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as exc:
+        where, reason = first_problem(exc)
+        name = where.split(".", maxsplit=1)[0].upper()
+        raise InvalidInput(field=f"PROMPTBUS_{name}", reason=reason) from exc
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
