@@ -19,9 +19,7 @@ from bus.publisher import Publisher
 from bus.pull_worker import Handle, PullWorker
 from bus.stored_events import StoredEvents
 from bus.topology import Consumer
-from contracts import subjects
 from contracts.actor_kind import ActorKind
-from contracts.journal_entry import JournalEntry
 from contracts.presence import HostReport, Presence
 
 logger = logging.getLogger(__name__)
@@ -56,12 +54,14 @@ class ActorRuntime:
         connection: Connection,
         publisher: Publisher,
         journal: Journal,
+        stored: StoredEvents,
         board: PresenceBoard,
         version: str,
     ) -> None:
         self._connection = connection
         self._publisher = publisher
         self._journal = journal
+        self._stored = stored
         self._board = board
         self._version = version
         self._served: list[Served] = []
@@ -103,9 +103,7 @@ class ActorRuntime:
         async with AsyncExitStack() as stack:
             for actor in self._actors:
                 await stack.enter_async_context(actor)
-            for name in (subjects.STORED_CANCELS, subjects.STORED_OUTCOMES):
-                ends = await stack.enter_async_context(StoredEvents(self._connection, name))
-                ends.listen(self._end_run)
+            stack.callback(self._stored.on_end(self._end_run))
             await self._serve(workers, stop, ready)
 
     async def _serve(
@@ -146,6 +144,6 @@ class ActorRuntime:
 
         await self._board.keep_announcing(describe)
 
-    def _end_run(self, entry: JournalEntry) -> None:
+    def _end_run(self, run_id: str) -> None:
         for server in self._servers:
-            server.end_run(entry.event.run_id)
+            server.end_run(run_id)

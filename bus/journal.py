@@ -15,12 +15,11 @@ from bus.direct_get import DirectGet, StoredMessage, parse_time
 from bus.publisher import EXPECT_SUBJECT_EMPTY, Publisher, WrongLastSequence
 from bus.topology import RUNS
 from contracts import subjects
-from contracts.envelope import CE_SOURCE, decode_event
+from contracts.envelope import CE_ID, CE_SOURCE, decode_event
 from contracts.errors import BusUnavailable, MalformedMessage
 from contracts.event import Event
 from contracts.journal_entry import JournalEntry
 
-NONCE = "Promptbus-Nonce"
 READ_BACK_ATTEMPTS = 10
 
 
@@ -72,15 +71,15 @@ class Journal:
         """Write ``event`` on ``subject`` unless an event is there already.
 
         First writer wins: the loser gets the winner's event and adopts it. A conflict with our
-        own earlier try, whose acknowledgement was lost, is told by the nonce.
+        own earlier try, whose acknowledgement was lost, is told by the nonce in ``ce-id``.
 
         Raises: BusUnavailable, BusDenied, QueueFull, MessageTooLarge.
         """
         nonce = secrets.token_hex(8)
-        sent = {**(headers or {}), **EXPECT_SUBJECT_EMPTY, NONCE: nonce}
+        sent = {**(headers or {}), **EXPECT_SUBJECT_EMPTY}
         try:
             published = await self._publisher.publish(
-                subject, event, message_id=f"{subject}/{nonce}", headers=sent
+                subject, event, message_id=nonce, headers=sent
             )
             return Written(event, published.sequence, mine=True)
         except WrongLastSequence:
@@ -118,7 +117,7 @@ def make_entry(
         sequence=sequence,
         stored_at=stored_at,
         writer=headers.get(CE_SOURCE, ""),
-        nonce=headers.get(NONCE, ""),
+        nonce=headers.get(CE_ID, ""),
     )
 
 

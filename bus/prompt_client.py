@@ -52,17 +52,19 @@ RunItem = JournalEntry | Token
 
 
 class PromptClient:
-    """One client of the bus; ``async with`` opens its two subscriptions."""
+    """One client of the bus; ``async with`` opens its subscription to tokens.
 
-    def __init__(self, connection: Connection, source: str) -> None:
+    ``stored`` is the process's subscription to events, opened and closed by its owner.
+    """
+
+    def __init__(self, connection: Connection, publisher: Publisher, stored: StoredEvents) -> None:
         self._connection = connection
-        self._publisher = Publisher(connection, source)
-        self._stored = StoredEvents(connection)
+        self._publisher = publisher
+        self._stored = stored
         self._tokens = TokenStreams(connection)
-        self.journal = Journal(connection, self._publisher)
+        self.journal = Journal(connection, publisher)
 
     async def __aenter__(self) -> Self:
-        await self._stored.__aenter__()
         await self._tokens.__aenter__()
         return self
 
@@ -73,7 +75,6 @@ class PromptClient:
         traceback: TracebackType | None,
     ) -> None:
         await self._tokens.__aexit__(exc_type, exc, traceback)
-        await self._stored.__aexit__(exc_type, exc, traceback)
 
     async def submit(
         self,

@@ -5,11 +5,10 @@ reconnect and after every few seconds of silence.
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -29,20 +28,27 @@ Listener = Callable[[JournalEntry], None]
 class StoredEvents:
     """Hands stored events to listeners, by run or all of them.
 
-    Listeners are called in the event loop and must not block or raise.
+    Listeners are called in the event loop and must not block or raise. An event nobody listens to
+    is never decoded; hints and ends are told without decoding.
     """
 
-    def __init__(self, connection: Connection, subject: str = subjects.STORED_RUNS_ALL) -> None:
+    def __init__(
+        self, connection: Connection, watched: tuple[str, ...] = (subjects.STORED_RUNS_ALL,)
+    ) -> None:
         self._connection = connection
-        self._subject = subject
-        self._by_run: dict[str, list[Listener]] = defaultdict(list)
+        self._watched = watched
+        self._by_run: dict[str, list[Listener]] = {}
         self._for_all: list[Listener] = []
-        self._subscription: Subscription | None = None
+        self._hints: list[Callable[[], None]] = []
+        self._ends: list[Callable[[str], None]] = []
+        self._subscriptions: list[Subscription] = []
 
     async def __aenter__(self) -> Self:
-        self._subscription = await self._connection.client.subscribe(
-            self._subject, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
+        for subject in self._watched:
+            subscription = await self._connection.client.subscribe(
+                subject, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
+            )
+            self._subscriptions.append(subscription)
         return self
 
     async def __aexit__(
@@ -51,8 +57,9 @@ class StoredEvents:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._subscription is not None and not self._connection.client.is_closed:
-            await self._subscription.unsubscribe()
+        if not self._connection.client.is_closed:
+            for subscription in self._subscriptions:
+                await subscription.unsubscribe()
 
     def listen(self, listener: Listener, run_id: str | None = None) -> Callable[[], None]:
         """Call ``listener`` for every stored event of ``run_id`` (None: of all runs).
@@ -60,10 +67,17 @@ class StoredEvents:
         The returned function ends that.
         """
         if run_id is None:
-            self._for_all.append(listener)
-            return lambda: self._for_all.remove(listener)
-        self._by_run[run_id].append(listener)
+            return _add(self._for_all, listener)
+        self._by_run.setdefault(run_id, []).append(listener)
         return lambda: self._forget(run_id, listener)
+
+    def on_any(self, hint: Callable[[], None]) -> Callable[[], None]:
+        """Call ``hint`` whenever anything was stored; the returned function ends that."""
+        return _add(self._hints, hint)
+
+    def on_end(self, ended: Callable[[str], None]) -> Callable[[], None]:
+        """Call ``ended`` with the id of every run that is cancelled or has its outcome."""
+        return _add(self._ends, ended)
 
     def _forget(self, run_id: str, listener: Listener) -> None:
         listeners = self._by_run[run_id]
@@ -72,7 +86,13 @@ class StoredEvents:
             del self._by_run[run_id]
 
     async def _on_message(self, message: Msg) -> None:
-        run_id = message.subject.split(".", 3)[2]
+        for hint in self._hints:
+            hint()
+        # stored.runs.<run_id>.<name>…
+        _, _, run_id, name = message.subject.split(".", 3)
+        if name in _ENDS:
+            for ended in self._ends:
+                ended(run_id)
         listeners = (*self._by_run.get(run_id, ()), *self._for_all)
         if not listeners:
             return
@@ -83,6 +103,15 @@ class StoredEvents:
             return
         for listener in listeners:
             listener(entry)
+
+
+_ENDS = frozenset({subjects.CANCEL, subjects.OUTCOME})
+_T = TypeVar("_T")
+
+
+def _add(registered: list[_T], item: _T) -> Callable[[], None]:
+    registered.append(item)
+    return lambda: registered.remove(item)
 
 
 def stored_entry(message: Msg) -> JournalEntry:

@@ -23,7 +23,6 @@ CE_SOURCE = "ce-source"
 CE_TIME = "ce-time"
 CE_SUBJECT = "ce-subject"
 CE_SPECVERSION = "ce-specversion"
-CONTENT_TYPE = "content-type"
 MSG_ID = "Nats-Msg-Id"
 TRACEPARENT = "traceparent"
 
@@ -55,7 +54,6 @@ def encode(envelope: Envelope) -> tuple[dict[str, str], bytes]:
         CE_SOURCE: envelope.source,
         CE_SUBJECT: envelope.subject,
         CE_TIME: datetime.now(UTC).isoformat(timespec="microseconds"),
-        CONTENT_TYPE: "application/json",
         MSG_ID: envelope.message_id,
     }
     return headers, envelope.message.encode()

@@ -61,6 +61,12 @@ class DirectRequest(GenerationFields, Request):
 
     mode: Literal["direct"] = "direct"
 
+    @model_validator(mode="after")
+    def _check_messages(self) -> Self:
+        if self.messages:
+            check_text("messages", (message.content for message in self.messages))
+        return self
+
     def to_generation(self) -> GenerationRequest:
         """The same request as the gateway takes it."""
         return GenerationRequest(

@@ -1,11 +1,11 @@
 """The composition root: builds actors, hands them what they need, and serves them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 
 from actors.runtime import ActorRuntime, Queue
 from bus.topology import ensure_consumer as make_consumer
@@ -19,6 +19,19 @@ from promptbus.settings import Settings
 
 ALL_KINDS = tuple(ActorKind)
 LIGHT_KINDS = tuple(kind for kind in ActorKind if kind is not ActorKind.EXECUTOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """What a process serves, while it is put together.
+
+    ``stack`` closes what actors hold, after ``background`` has been ended.
+    """
+
+    process: Process
+    runtime: ActorRuntime
+    stack: AsyncExitStack
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
 
 
 async def serve_actors(
@@ -35,17 +48,19 @@ async def serve_actors(
         connection=process.connection,
         publisher=process.publisher,
         journal=process.journal,
+        stored=process.stored,
         board=process.board,
         version=__version__,
     )
     async with AsyncExitStack() as stack:
-        tasks = await stack.enter_async_context(anyio.create_task_group())
-        try:
-            for kind in kinds:
-                await _BUILDERS[kind](process, runtime, stack, tasks)
+        roster = Roster(process, runtime, stack)
+        for kind in kinds:
+            await _BUILDERS[kind](roster)
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(_watch_connection, process, stop)
+            for run in roster.background:
+                tasks.start_soon(run)
             await runtime.run(stop, ready)
-        finally:
             tasks.cancel_scope.cancel()
     if process.connection.closed.is_set():
         raise BusUnavailable(
@@ -62,94 +77,83 @@ def _task_queue(process: Process, kind: ActorKind) -> tuple[Queue, ...]:
     return (Queue(task_consumer(kind), process.settings.max_tasks),)
 
 
-async def _add_analyzer(
-    process: Process, runtime: ActorRuntime, _stack: AsyncExitStack, _tasks: TaskGroup
-) -> None:
+async def _add_analyzer(roster: Roster) -> None:
     from actors.analyzer import Analyzer
 
-    runtime.add(Analyzer(), _task_queue(process, ActorKind.ANALYZER))
+    roster.runtime.add(Analyzer(), _task_queue(roster.process, ActorKind.ANALYZER))
 
 
-async def _add_monitor(
-    process: Process, runtime: ActorRuntime, _stack: AsyncExitStack, _tasks: TaskGroup
-) -> None:
+async def _add_monitor(roster: Roster) -> None:
     from actors.monitor import Monitor
 
-    monitor = Monitor(process.board.hosts, process.settings.default_model)
-    runtime.add(monitor, _task_queue(process, ActorKind.MONITOR))
+    monitor = Monitor(roster.process.board.hosts, roster.process.settings.default_model)
+    roster.runtime.add(monitor, _task_queue(roster.process, ActorKind.MONITOR))
 
 
-async def _add_validator(
-    process: Process, runtime: ActorRuntime, _stack: AsyncExitStack, _tasks: TaskGroup
-) -> None:
+async def _add_validator(roster: Roster) -> None:
     from actors.validator import Validator
 
-    runtime.add(Validator(), _task_queue(process, ActorKind.VALIDATOR))
+    roster.runtime.add(Validator(), _task_queue(roster.process, ActorKind.VALIDATOR))
 
 
-async def _add_summarizer(
-    process: Process, runtime: ActorRuntime, stack: AsyncExitStack, _tasks: TaskGroup
-) -> None:
+async def _add_summarizer(roster: Roster) -> None:
     from actors.summarizer import Summarizer
     from promptbus.summary_writer import SummaryWriter
 
     write = None
-    if process.settings.summary_model is not None:
-        write = await stack.enter_async_context(SummaryWriter(process))
-    runtime.add(Summarizer(write), _task_queue(process, ActorKind.SUMMARIZER))
+    if roster.process.settings.summary_model is not None:
+        write = await roster.stack.enter_async_context(SummaryWriter(roster.process))
+    roster.runtime.add(Summarizer(write), _task_queue(roster.process, ActorKind.SUMMARIZER))
 
 
-async def _add_history(
-    process: Process, runtime: ActorRuntime, stack: AsyncExitStack, tasks: TaskGroup
-) -> None:
+async def _add_history(roster: Roster) -> None:
     from actors.history import History, Projection
     from promptbus.history_feed import HistoryFeed
 
-    projection = await stack.enter_async_context(Projection.open(history_url(process.settings)))
-    feed = HistoryFeed(process.connection, projection)
-    tasks.start_soon(feed.run)
-    runtime.add(History(projection, feed.catch_up), _task_queue(process, ActorKind.HISTORY))
+    projection = await roster.stack.enter_async_context(
+        Projection.open(history_url(roster.process.settings))
+    )
+    feed = HistoryFeed(roster.process.connection, roster.process.stored, projection)
+    roster.background.append(feed.run)
+    roster.runtime.add(
+        History(projection, feed.catch_up), _task_queue(roster.process, ActorKind.HISTORY)
+    )
 
 
-async def _add_executor(
-    process: Process, runtime: ActorRuntime, stack: AsyncExitStack, tasks: TaskGroup
-) -> None:
+async def _add_executor(roster: Roster) -> None:
     from actors.executor import Executor
     from promptbus.model_host import ModelHost
 
-    host = ModelHost(process.settings)
-    stack.push_async_callback(host.close)
+    host = ModelHost(roster.process.settings)
+    roster.stack.push_async_callback(host.close)
     consumers = [executor_consumer(report.model) for report in host.gateway.models()]
     for consumer in consumers:
-        await make_consumer(process.connection.jetstream, consumer)
-    queues = [Queue(consumer, process.settings.max_generations) for consumer in consumers]
-    runtime.add(Executor(host.gateway), queues, host.describe)
-    tasks.start_soon(host.preload)
+        await make_consumer(roster.process.connection.jetstream, consumer)
+    queues = [Queue(consumer, roster.process.settings.max_generations) for consumer in consumers]
+    roster.runtime.add(Executor(host.gateway), queues, host.describe)
+    roster.background.append(host.preload)
 
 
-async def _add_coordinator(
-    process: Process, runtime: ActorRuntime, stack: AsyncExitStack, _tasks: TaskGroup
-) -> None:
+async def _add_coordinator(roster: Roster) -> None:
     from actors.coordinator import Coordinator
-    from bus.stored_events import StoredEvents
 
     async def served() -> frozenset[str]:
-        reports = await process.board.hosts()
+        reports = await roster.process.board.hosts()
         return frozenset(model.model for report in reports for model in report.models)
 
     coordinator = Coordinator(
-        connection=process.connection,
-        journal=process.journal,
-        publisher=process.publisher,
-        stored=await stack.enter_async_context(StoredEvents(process.connection)),
+        connection=roster.process.connection,
+        journal=roster.process.journal,
+        publisher=roster.process.publisher,
+        stored=roster.process.stored,
         served=served,
     )
-    settings = process.settings
+    settings = roster.process.settings
     queues = [
         Queue(prompt_consumer(priority, settings.lease_s), settings.max_runs)
         for priority in Priority
     ]
-    runtime.add_handler(ActorKind.COORDINATOR, coordinator.lead, queues)
+    roster.runtime.add_handler(ActorKind.COORDINATOR, coordinator.lead, queues)
 
 
 def history_url(settings: Settings) -> Any:

@@ -18,7 +18,7 @@ from contracts.journal_entry import JournalEntry
 logger = logging.getLogger(__name__)
 
 # Events of many runs are applied together: a transaction costs more than what is in it.
-GATHER_S = 0.05
+GATHER_S = 0.25
 # Without a hint the stream is looked at this often.
 LOOK_EVERY_S = 3.0
 BATCH = 500
@@ -27,32 +27,47 @@ BATCH = 500
 class HistoryFeed:
     """Keeps ``projection`` at the end of RUNS while :meth:`run` runs."""
 
-    def __init__(self, connection: Connection, projection: Projection) -> None:
+    def __init__(
+        self, connection: Connection, stored: StoredEvents, projection: Projection
+    ) -> None:
         self._direct = DirectGet(connection, RUNS)
-        self._stored = StoredEvents(connection)
+        self._stored = stored
         self._projection = projection
         self._hint = anyio.Event()
         self._lock = anyio.Lock()
 
     async def run(self) -> None:
         """Follow the stream until cancelled; a fault is logged and tried again."""
-        async with self._stored:
-            self._stored.listen(lambda _: self._hint.set())
+        forget = self._stored.on_any(self._on_stored)
+        try:
             while True:
-                try:
-                    await self.catch_up()
-                except PromptbusError as exc:
-                    logger.warning("history is behind: %s", exc)
+                await self._catch_up_or_warn()
                 with anyio.move_on_after(LOOK_EVERY_S):
                     await self._hint.wait()
                     await anyio.sleep(GATHER_S)
                 self._hint = anyio.Event()
+        finally:
+            forget()
+
+    def _on_stored(self) -> None:
+        self._hint.set()
+
+    async def _catch_up_or_warn(self) -> None:
+        try:
+            await self.catch_up()
+        except PromptbusError as exc:
+            logger.warning("history is behind: %s", exc)
 
     async def catch_up(self, _session_id: str = "") -> None:
         """Apply everything that is stored by now.
 
         Raises: BusUnavailable, ProjectionFailed.
         """
+        # A transaction is short, and cancelling a database driver within one is not safe.
+        with anyio.CancelScope(shield=True):
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
         async with self._lock:
             position = await self._projection.position()
             while True:

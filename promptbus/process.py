@@ -10,9 +10,15 @@ from bus.connection import Connection
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
+from bus.stored_events import StoredEvents
 from bus.topology import declare, ensure
+from contracts import subjects
 from contracts.errors import NotReady
 from promptbus.settings import Settings
+
+EVERYTHING = (subjects.STORED_RUNS_ALL,)
+# Enough for actors that only need to know when to stop working on a run.
+ENDS = (subjects.STORED_CANCELS, subjects.STORED_OUTCOMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +30,17 @@ class Process:
     connection: Connection
     publisher: Publisher
     journal: Journal
+    stored: StoredEvents
     board: PresenceBoard
 
 
 @asynccontextmanager
-async def open_process(settings: Settings, role: str) -> AsyncIterator[Process]:
-    """Connect as ``role`` and make or check the topology.
+async def open_process(
+    settings: Settings, role: str, watched: tuple[str, ...] = EVERYTHING
+) -> AsyncIterator[Process]:
+    """Connect as ``role``, make or check the topology, and watch stored events.
+
+    ``watched`` is what of the journals this process must hear; one subscription serves all of it.
 
     Raises: NotReady without a NATS address, BusUnavailable, TopologyDrift.
     """
@@ -43,11 +54,13 @@ async def open_process(settings: Settings, role: str) -> AsyncIterator[Process]:
         topology = declare(num_replicas=settings.nats_replicas, lease_s=settings.lease_s)
         await ensure(connection.jetstream, topology)
         publisher = Publisher(connection, source)
-        yield Process(
-            settings=settings,
-            source=source,
-            connection=connection,
-            publisher=publisher,
-            journal=Journal(connection, publisher),
-            board=PresenceBoard(connection),
-        )
+        async with StoredEvents(connection, watched) as stored:
+            yield Process(
+                settings=settings,
+                source=source,
+                connection=connection,
+                publisher=publisher,
+                journal=Journal(connection, publisher),
+                stored=stored,
+                board=PresenceBoard(connection),
+            )

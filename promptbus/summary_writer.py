@@ -18,7 +18,7 @@ class SummaryWriter:
 
     def __init__(self, process: Process) -> None:
         self._model = process.settings.summary_model or process.settings.default_model
-        self._client = PromptClient(process.connection, process.source)
+        self._client = PromptClient(process.connection, process.publisher, process.stored)
 
     async def __aenter__(self) -> Callable[[str], Awaitable[str]]:
         await self._client.__aenter__()
