@@ -76,7 +76,7 @@ class HistoryFeed:
                     return
                 position = stored[-1].sequence
                 entries = [entry for entry in map(_entry_or_none, stored) if entry is not None]
-                await self._projection.apply(entries)
+                await self._projection.apply(entries, through=position)
 
     async def rebuild(self) -> int:
         """Drop the projection and make it anew from RUNS; returns how many entries it took."""

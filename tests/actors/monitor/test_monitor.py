@@ -1,0 +1,40 @@
+"""The monitor actor."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from actors.monitor import Monitor
+from contracts.errors import NoExecutor
+from contracts.presence import HostReport
+from contracts.run_id import new_run_id
+from contracts.task import DecideResources
+from tests.actors.monitor.hosts import host, model, pocket
+
+
+def test_it_takes_decisions_on_resources() -> None:
+    assert Monitor.handlers == {DecideResources: "decide"}
+
+
+async def test_each_decision_asks_for_the_hosts_as_they_are_now() -> None:
+    present: list[HostReport] = []
+
+    async def hosts() -> Sequence[HostReport]:
+        return present
+
+    monitor = Monitor(hosts)
+    task = DecideResources(run_id=new_run_id(), attempt=2)
+    with pytest.raises(NoExecutor):
+        await monitor.decide(task)
+    present.append(host(pocket()))
+    decided = await monitor.decide(task)
+    assert (decided.run_id, decided.attempt, decided.model) == (task.run_id, 2, "pocket")
+
+
+async def test_the_default_model_is_handed_in() -> None:
+    async def hosts() -> Sequence[HostReport]:
+        return [host(model("ours", rank=3), model("theirs", rank=4))]
+
+    task = DecideResources(run_id=new_run_id(), difficulty="low")
+    assert (await Monitor(hosts, "ours").decide(task)).model == "ours"
+    assert (await Monitor(hosts).decide(task)).model == "theirs"
