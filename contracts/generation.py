@@ -23,16 +23,19 @@ DEFAULT_MAX_TOKENS = 256
 
 
 class GenerationFields(BaseModel):
-    """What a model is asked: the turns and how to sample."""
+    """What a model is asked: the turns and how to sample.
+
+    What is left out follows the model's entry in the registry.
+    """
 
     model: ModelKey = "pocket"
-    strategy: StrategyKey = DEFAULT_STRATEGY
+    strategy: StrategyKey | None = None
     prompt: str | None = None
     messages: tuple[ChatMessage, ...] = Field(default=(), max_length=MAX_MESSAGES + 64)
-    max_tokens: int = Field(default=DEFAULT_MAX_TOKENS, ge=1, le=MAX_NEW_TOKENS)
-    temperature: float = Field(default=0.0, ge=0.0, le=2.0)
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    repetition_penalty: float = Field(default=1.0, ge=0.5, le=2.0)
+    max_tokens: int | None = Field(default=None, ge=1, le=MAX_NEW_TOKENS)
+    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    repetition_penalty: float | None = Field(default=None, ge=0.5, le=2.0)
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
     stop: tuple[StopString, ...] = Field(default=(), max_length=8)
     response_format: ResponseFormat | None = None

@@ -65,12 +65,17 @@ class DecideResources(Task):
 
 
 class GenerateAnswer(Task, GenerationFields):
-    """Generate with this model; the executor that holds it takes the task."""
+    """Generate with this model; the executor that holds it takes the task.
+
+    ``num_recalled`` of the messages that are not from the system, the first ones, are recalled
+    history: the oldest of them are left out where the model's context is too small.
+    """
 
     actor: ClassVar[ActorKind] = ActorKind.EXECUTOR
 
     priority: Priority = Priority.NORMAL
     timeout_s: float = Field(default=600.0, gt=0)
+    num_recalled: int = Field(default=0, ge=0)
 
 
 class ValidateOutput(Task):

@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.coordinator.run_state import RunState
 from contracts.event import AnswerGenerated, Change, OutputValidated, StepFailed
-from contracts.generation import DEFAULT_MAX_TOKENS, DEFAULT_STRATEGY
+from contracts.generation import DEFAULT_MAX_TOKENS
 from contracts.prompt import MAX_NEW_TOKENS, ChatMessage
 from contracts.task import GenerateAnswer
 
@@ -22,9 +22,9 @@ def plan_attempt(run_id: str, state: RunState) -> GenerateAnswer:
     number = len(state.get("generations", [])) + 1
     change = wanted_change(state) if number > 1 else None
     fields: dict[str, Any] = {
-        "max_tokens": submitted.max_tokens or DEFAULT_MAX_TOKENS,
-        "temperature": submitted.temperature or 0.0,
-        "top_p": submitted.top_p or 1.0,
+        "max_tokens": submitted.max_tokens,
+        "temperature": submitted.temperature,
+        "top_p": submitted.top_p,
     }
     if change is not None:
         fields |= _changed(change, fields)
@@ -39,6 +39,7 @@ def plan_attempt(run_id: str, state: RunState) -> GenerateAnswer:
         messages=_conversation(state, change),
         stop=submitted.stop,
         response_format=submitted.response_format,
+        num_recalled=len(state["history"].turns) if "history" in state else 0,
         **fields,
     )
 
@@ -86,7 +87,7 @@ def best_attempt(state: RunState) -> tuple[AnswerGenerated, OutputValidated | No
 def _changed(change: Change, fields: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     if change.max_tokens_factor is not None:
-        longer = int(fields["max_tokens"] * change.max_tokens_factor)
+        longer = int((fields["max_tokens"] or DEFAULT_MAX_TOKENS) * change.max_tokens_factor)
         changed["max_tokens"] = max(1, min(longer, MAX_NEW_TOKENS))
     if change.temperature is not None:
         changed["temperature"] = change.temperature
@@ -95,12 +96,12 @@ def _changed(change: Change, fields: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _strategy(state: RunState, change: Change | None) -> str:
+def _strategy(state: RunState, change: Change | None) -> str | None:
     submitted, resources = state["submitted"], state.get("resources")
     if submitted.strategy:
         return submitted.strategy
     if resources is None or choose_model(state, change) != resources.model:
-        return DEFAULT_STRATEGY
+        return None
     return resources.strategy
 
 

@@ -9,9 +9,10 @@ from opentelemetry import trace
 from actors.actor import Actor, Step, failed_step, handler
 from contracts import semconv
 from contracts.actor_kind import ActorKind
-from contracts.errors import DeadlineExceeded, ProviderFailed
+from contracts.errors import DeadlineExceeded, InvalidInput, ProviderFailed
 from contracts.event import AnswerGenerated, StepEvent
 from contracts.generation import GenerationFields, GenerationRequest, GenerationResult
+from contracts.prompt import ChatMessage
 from contracts.task import GenerateAnswer
 from providers.cancellation import Cancellation
 from providers.provider_gateway import ProviderGateway
@@ -45,15 +46,30 @@ class Executor(Actor):
         self, task: GenerateAnswer, step: Step, cancellation: Cancellation
     ) -> GenerationResult:
         request = GenerationRequest.model_construct(
-            task.model_fields_set & GenerationFields.model_fields.keys(),
-            **{name: getattr(task, name) for name in GenerationFields.model_fields},
+            **{name: getattr(task, name) for name in GenerationFields.model_fields}
         )
         with tracer.start_as_current_span(
             f"chat {task.model}", attributes=_request_attributes(task)
         ) as span:
-            result = await self._stream(request, step, cancellation)
+            result = await self._fit(request, task.num_recalled, step, cancellation)
             span.set_attributes(_result_attributes(result))
             return result
+
+    async def _fit(
+        self, request: GenerationRequest, num_recalled: int, step: Step, cancellation: Cancellation
+    ) -> GenerationResult:
+        """Generate, leaving out the oldest recalled turns while the context is too small."""
+        while True:
+            try:
+                return await self._stream(request, step, cancellation)
+            except InvalidInput as exc:
+                if exc.field != "prompt" or num_recalled == 0:
+                    raise
+            num_dropped = (num_recalled + 1) // 2
+            num_dropped = min(num_recalled, num_dropped + num_dropped % 2)
+            num_recalled -= num_dropped
+            messages = without_oldest(request.messages, num_dropped)
+            request = request.model_copy(update={"messages": messages})
 
     async def _stream(
         self, request: GenerationRequest, step: Step, cancellation: Cancellation
@@ -67,12 +83,23 @@ class Executor(Actor):
         raise ProviderFailed(provider=request.model, reason="the stream ended without a result")
 
 
+def without_oldest(messages: tuple[ChatMessage, ...], num_dropped: int) -> tuple[ChatMessage, ...]:
+    """``messages`` without the first ``num_dropped`` that are not from the system."""
+    leading = tuple(message for message in messages if message.role == "system")
+    turns = tuple(message for message in messages if message.role != "system")
+    return (*leading, *turns[num_dropped:])
+
+
 def _request_attributes(task: GenerateAnswer) -> dict[str, str | int | float]:
+    wished = {
+        semconv.GEN_AI_REQUEST_MAX_TOKENS: task.max_tokens,
+        semconv.GEN_AI_REQUEST_TEMPERATURE: task.temperature,
+    }
+    given = {name: value for name, value in wished.items() if value is not None}
     return {
         semconv.GEN_AI_OPERATION: "chat",
         semconv.GEN_AI_REQUEST_MODEL: task.model,
-        semconv.GEN_AI_REQUEST_MAX_TOKENS: task.max_tokens,
-        semconv.GEN_AI_REQUEST_TEMPERATURE: task.temperature,
+        **given,
     }
 
 

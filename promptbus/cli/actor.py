@@ -1,0 +1,49 @@
+"""``promptbus actor <kind>``: one kind of actor against a given NATS server."""
+
+import anyio
+
+from contracts.actor_kind import ActorKind
+from contracts.errors import InvalidInput
+from promptbus.bootstrap import serve_actors
+from promptbus.cli.client import wait_for_signal
+from promptbus.cli.shell import err
+from promptbus.process import ENDS, EVERYTHING, open_process
+from promptbus.settings import Settings
+from promptbus.telemetry import set_up_tracing
+
+# These follow journals; the others only need to know when a run has ended.
+_READERS = {ActorKind.COORDINATOR, ActorKind.HISTORY, ActorKind.SUMMARIZER}
+
+
+async def run_actor(settings: Settings, name: str) -> int:
+    """Serve until SIGTERM or SIGINT; then finish what is in hand and end."""
+    kind = parse_kind(name)
+    spans = set_up_tracing(kind)
+    watched = EVERYTHING if kind in _READERS else ENDS
+    async with open_process(settings, kind, watched) as process, anyio.create_task_group() as tasks:
+        stop = anyio.Event()
+
+        async def end_on_signal() -> None:
+            await wait_for_signal()
+            stop.set()
+
+        tasks.start_soon(end_on_signal)
+        tasks.start_soon(spans.run, process.connection)
+        await serve_actors(process, (kind,), stop, lambda: err.print(f"{kind} is serving"))
+        tasks.cancel_scope.cancel()
+    return 0
+
+
+def parse_kind(name: str, *, without: frozenset[ActorKind] = frozenset()) -> ActorKind:
+    """The actor kind called ``name``.
+
+    Raises: InvalidInput naming the kinds there are.
+    """
+    kinds = [kind for kind in ActorKind if kind not in without]
+    if name not in [str(kind) for kind in kinds]:
+        raise InvalidInput(
+            field="actor",
+            reason=f"there is no {name[:40]!r}",
+            cure=f"choose one of: {', '.join(kinds)}",
+        )
+    return ActorKind(name)

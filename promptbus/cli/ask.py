@@ -1,0 +1,83 @@
+"""``promptbus ask``: submit, stream the answer, show the way it went."""
+
+import json
+from contextlib import aclosing
+from typing import Any
+
+import anyio
+from pydantic import ValidationError
+
+from bus.prompt_client import PromptClient
+from contracts.envelope import first_problem
+from contracts.errors import InvalidInput, RunFinished
+from contracts.prompt import PromptRequest, SubmitPrompt
+from contracts.run_id import new_run_id
+from contracts.run_view import RunView
+from promptbus.cli.client import open_client, running_or_own, wait_for_signal
+from promptbus.cli.run_output import AnswerPrinter, print_steps
+from promptbus.cli.shell import FAILED, INTERRUPTED, err, fail, print_json, report
+from promptbus.process import Process
+from promptbus.settings import Settings
+
+
+async def run_ask(settings: Settings, wishes: dict[str, Any], as_json: bool) -> int:
+    """Ask one prompt; 0 when it was answered."""
+    request = parse_request(wishes)
+    async with running_or_own(settings) as process:
+        return await ask(process, request, as_json=as_json)
+
+
+async def ask(process: Process, request: PromptRequest, *, as_json: bool = False) -> int:
+    """Submit on ``process`` and print; returns the exit code."""
+    run_id = new_run_id()
+    interrupted = False
+    async with open_client(process) as client, anyio.create_task_group() as tasks:
+
+        async def cancel_on_signal() -> None:
+            nonlocal interrupted
+            await wait_for_signal()
+            interrupted = True
+            err.print("\n[dim]cancelling[/]")
+            try:
+                await client.cancel(run_id, reason="interrupted")
+            except RunFinished:
+                tasks.cancel_scope.cancel()
+
+        tasks.start_soon(cancel_on_signal)
+        await client.submit(SubmitPrompt.of(request, run_id), request.priority)
+        view = await _follow(client, run_id, as_json=as_json)
+        tasks.cancel_scope.cancel()
+    if interrupted:
+        return INTERRUPTED
+    return _finish(view, as_json=as_json)
+
+
+async def _follow(client: PromptClient, run_id: str, *, as_json: bool) -> RunView:
+    printer = AnswerPrinter()
+    async with aclosing(client.follow(run_id, summary=True)) as items:
+        async for item in items:
+            if not as_json:
+                printer.show(item)
+    return await client.view(run_id)
+
+
+def _finish(view: RunView, *, as_json: bool) -> int:
+    if as_json:
+        print_json(view.model_dump(mode="json"))
+    else:
+        print_steps(view)
+        if view.error is not None:
+            report(fail(view.error))
+    return 0 if view.state == "answered" else FAILED
+
+
+def parse_request(wishes: dict[str, Any]) -> PromptRequest:
+    """The request the options make.
+
+    Raises: InvalidInput naming the option.
+    """
+    try:
+        return PromptRequest.model_validate_json(json.dumps(wishes))
+    except ValidationError as exc:
+        where, reason = first_problem(exc)
+        raise InvalidInput(field=where, reason=reason) from exc

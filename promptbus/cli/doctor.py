@@ -1,0 +1,30 @@
+"""``promptbus doctor``: each part this machine needs, whether it is well, and the cure."""
+
+from rich.table import Table
+from rich.text import Text
+
+from promptbus.checks import Check, check_all
+from promptbus.cli.shell import FAILED, out, print_json
+from promptbus.settings import Settings
+
+_MARKS = {"ok": ("✓", "green"), "absent": ("–", "yellow"), "broken": ("✗", "bold red")}
+
+
+async def run_doctor(settings: Settings, as_json: bool) -> int:
+    """Check everything; 1 when something is broken."""
+    checks = await check_all(settings)
+    if as_json:
+        print_json([check.model_dump() for check in checks])
+    else:
+        out.print(_table(checks))
+    return FAILED if any(check.state == "broken" for check in checks) else 0
+
+
+def _table(checks: list[Check]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for check in checks:
+        sign, style = _MARKS[check.state]
+        table.add_row(Text(sign, style=style), Text(check.part, style="bold"), Text(check.found))
+        if check.cure and check.state != "ok":
+            table.add_row("", "", Text(f"try {check.cure}", style="dim"))
+    return table

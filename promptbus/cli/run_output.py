@@ -1,0 +1,80 @@
+"""A run in the terminal: the answer as it comes, then one line per actor."""
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from bus.prompt_client import RunItem, Token
+from contracts.actor_kind import ActorKind
+from contracts.event import AnswerGenerated, RunAnswered, StepFailed
+from contracts.flow import FlowNode
+from contracts.run_view import RunView
+from promptbus.cli.shell import err, out
+
+SHORT_ID = 8
+
+
+class AnswerPrinter:
+    """Prints what a run says as it says it; a new attempt starts on a line of its own."""
+
+    def __init__(self) -> None:
+        self._attempt = 0
+        self._printed = 0
+
+    def show(self, item: RunItem) -> None:
+        """Print what of ``item`` belongs on the screen."""
+        if isinstance(item, Token):
+            self._begin(item.attempt)
+            self._write(item.delta.text)
+            return
+        event = item.event
+        if isinstance(event, AnswerGenerated):
+            # Text that was lost on its way stands in the event; print what is missing.
+            self._begin(event.attempt)
+            self._write(event.result.output[self._printed :])
+        elif isinstance(event, StepFailed) and event.actor is ActorKind.EXECUTOR:
+            err.print(f"[yellow]attempt {event.attempt}: {escape(event.error.message)}[/]")
+        elif isinstance(event, RunAnswered):
+            out.file.write("\n")
+
+    def _begin(self, attempt: int) -> None:
+        if attempt <= self._attempt:
+            return
+        if self._attempt:
+            out.file.write("\n")
+            err.print(f"[dim]the validator sent it back; attempt {attempt}[/]")
+        self._attempt, self._printed = attempt, 0
+
+    def _write(self, text: str) -> None:
+        self._printed += len(text)
+        out.file.write(safe(text))
+        out.file.flush()
+
+
+def print_steps(view: RunView) -> None:
+    """One line per step: the actor, what it found or did, and how long it worked."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim", overflow="ellipsis", no_wrap=True)
+    for node in view.flow.nodes:
+        table.add_row(_name(node), f"{node.duration_ms:,.1f} ms", Text(safe(node.detail)))
+    total = f"{view.total_time_ms:,.1f} ms" if view.total_time_ms is not None else ""
+    table.add_row(Text(view.state, style=_STYLES.get(view.state, "")), total, f"run {view.run_id}")
+    err.print()
+    err.print(table)
+
+
+def safe(text: str) -> str:
+    """``text`` without control characters: no model may move the cursor or colour the screen."""
+    return "".join(sign if sign in "\n\t" or sign.isprintable() else "\ufffd" for sign in text)
+
+
+def _name(node: FlowNode) -> Text:
+    mark = "✗ " if node.state == "failed" else "✓ "
+    style = "red" if node.state == "failed" else "green"
+    name = node.actor if node.attempt == 1 else f"{node.actor} {node.attempt}"
+    return Text.assemble((mark, style), (name, "bold"))
+
+
+_STYLES = {"answered": "green", "failed": "bold red", "cancelled": "yellow"}

@@ -1,0 +1,45 @@
+"""``promptbus up``: everything on this machine, until it is told to end."""
+
+import time
+
+from rich.markup import escape
+from rich.status import Status
+
+from promptbus.cli.ask import ask, parse_request
+from promptbus.cli.client import wait_for_signal
+from promptbus.cli.shell import err, out
+from promptbus.endpoint import remove_endpoint, write_endpoint
+from promptbus.settings import Settings
+from promptbus.supervisor import embedded, wait_for_model
+from promptbus.web_server import serve_api
+
+
+async def run_up(settings: Settings, first_prompt: str | None) -> int:
+    """Start, answer the first prompt if there is one, print the address, stay."""
+    started_s = time.monotonic()
+    with Status("starting", console=err) as status:
+        async with embedded(settings, status.update) as process, serve_api(process) as url:
+            report = await wait_for_model(process, settings.default_model, status.update)
+            status.stop()
+            address = process.settings.address()
+            if address is not None:
+                write_endpoint(settings.data_dir, address, url)
+            try:
+                took_s = time.monotonic() - started_s
+                out.print(f"[bold]promptbus[/] is up in {took_s:.1f} s, with {report.model}")
+                if first_prompt is not None:
+                    out.print(f"\n[bold cyan]>[/] {escape(first_prompt)}")
+                    await ask(process, parse_request({"prompt": first_prompt}))
+                _print_address(url, settings)
+                await wait_for_signal()
+                err.print("[dim]ending[/]")
+            finally:
+                remove_endpoint(settings.data_dir)
+    return 0
+
+
+def _print_address(url: str, settings: Settings) -> None:
+    out.print(f"\n  API   {url}   (routes: {url}/docs)")
+    out.print(f"  data  {escape(str(settings.data_dir))}")
+    out.print("  ask   promptbus ask 'What is the capital of Peru?'")
+    out.print("  end   Ctrl-C\n")

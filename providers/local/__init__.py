@@ -1,0 +1,1 @@
+"""The provider that runs Hugging Face checkpoints in this process, with transformers."""

@@ -1,0 +1,28 @@
+"""Whether a checkpoint lies on this machine already, told without importing the hub's library."""
+
+import os
+from pathlib import Path
+
+from providers.local.checkpoint_files import has_weights
+from providers.registries.model_entry import BUILT_IN, ModelEntry
+
+POCKET_FOLDER = Path(__file__).with_name("pocket")
+
+
+def is_on_disk(entry: ModelEntry) -> bool:
+    """Whether the entry's weights can be loaded without a download."""
+    if entry.source == BUILT_IN:
+        return has_weights(POCKET_FOLDER)
+    if Path(entry.source).is_absolute():
+        return has_weights(Path(entry.source))
+    snapshots = hub_cache() / f"models--{entry.source.replace('/', '--')}" / "snapshots"
+    return snapshots.is_dir() and any(has_weights(folder) for folder in snapshots.iterdir())
+
+
+def hub_cache() -> Path:
+    """The hub's cache folder, by the hub's own variables (HF_HUB_CACHE, HF_HOME)."""
+    explicit = os.environ.get("HF_HUB_CACHE")
+    if explicit:
+        return Path(explicit).expanduser()
+    home = os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
+    return Path(home).expanduser() / "hub"

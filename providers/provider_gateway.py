@@ -1,0 +1,186 @@
+"""The only way to a model, for orchestrated and direct use alike."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterable
+
+from contracts.errors import NotReady, PromptbusError
+from contracts.generation import GenerationRequest, GenerationResult, TextDelta, Usage
+from contracts.presence import ModelReport
+from providers.cancellation import Cancellation
+from providers.foreign_error import as_provider_failed
+from providers.generation_job import GenerationJob, build_job
+from providers.model_report import build_model_report
+from providers.provider import Generated, LoadedModel, OnProgress, OnText, Provider
+from providers.registries.model_entry import ModelEntry
+from providers.registries.model_registry import ModelRegistry
+from providers.registries.strategy_registry import StrategyRegistry
+from providers.text_queue import TextQueue
+
+
+class ProviderGateway:
+    """Resolves a request against the registries and runs it with the provider of its model.
+
+    Every method may raise UnknownModel, UnknownStrategy, NotReady (the provider's libraries are
+    missing here), ModelLoadFailed, ProviderFailed, and InvalidInput for what only the model can
+    judge, such as a prompt longer than its context.
+    """
+
+    def __init__(
+        self,
+        models: ModelRegistry,
+        strategies: StrategyRegistry,
+        providers: Iterable[Provider],
+    ) -> None:
+        self._models = models
+        self._strategies = strategies
+        self._providers = {provider.name: provider for provider in providers}
+
+    async def generate(
+        self, request: GenerationRequest, *, cancel: Cancellation | None = None
+    ) -> GenerationResult:
+        """The whole answer.
+
+        Setting ``cancel`` returns what there is with ``finish_reason`` cancelled; cancelling the
+        awaiting task stops decoding too, and returns nothing.
+        """
+        called_at = time.perf_counter()
+        job = self._job(request)
+        return await self._run(job, None, cancel or Cancellation(), called_at)
+
+    async def stream(
+        self, request: GenerationRequest, *, cancel: Cancellation | None = None
+    ) -> AsyncGenerator[TextDelta | GenerationResult, None]:
+        """The pieces of the answer as they come, and the result as the last item.
+
+        Closing the iterator stops decoding; to be sure that it is closed, iterate within
+        ``contextlib.aclosing``. Setting ``cancel`` ends the stream with a cancelled result.
+        """
+        called_at = time.perf_counter()
+        job = self._job(request)
+        stop = Cancellation()
+        forget = cancel.on_cancel(stop.cancel) if cancel is not None else None
+        texts = TextQueue()
+        generation = asyncio.create_task(self._run(job, texts.put, stop, called_at))
+        generation.add_done_callback(lambda _: texts.end())
+        generation.add_done_callback(_mark_seen)
+        try:
+            offset = 0
+            while (text := await texts.get()) is not None:
+                yield TextDelta(offset=offset, text=text)
+                offset += len(text)
+            yield await generation
+        finally:
+            stop.cancel()
+            generation.cancel()
+            if forget is not None:
+                forget()
+
+    def models(self) -> tuple[ModelReport, ...]:
+        """All models of the registry that this gateway has a provider for, and their state."""
+        loaded = {name: provider.loaded() for name, provider in self._providers.items()}
+        return tuple(
+            build_model_report(
+                entry,
+                provider,
+                strategies=self._strategies.known_for(entry),
+                loaded=[state for state in loaded[provider.name] if state.model == entry.key],
+            )
+            for entry in self._models.list()
+            if (provider := self._providers.get(entry.provider)) is not None
+        )
+
+    async def load(
+        self, model: str, strategy: str | None = None, on_progress: OnProgress | None = None
+    ) -> LoadedModel:
+        """Make ``model`` resident, with its default strategy unless another is named.
+
+        ``on_progress`` is called on the event loop. Returns at once when it is resident already.
+        """
+        entry = self._models.get(model)
+        wanted = self._strategies.get(strategy or entry.default_strategy, entry)
+        provider = self._provider(entry)
+        try:
+            return await provider.load(entry, wanted, on_progress)
+        except PromptbusError:
+            raise
+        except Exception as exc:
+            raise as_provider_failed(provider.name, exc) from exc
+
+    async def unload(self, model: str) -> bool:
+        """Free ``model`` once nothing uses it; False when it was not resident."""
+        return await self._provider(self._models.get(model)).unload(model)
+
+    async def close(self) -> None:
+        """Free all models; the gateway takes no request afterwards."""
+        await asyncio.gather(*(provider.close() for provider in self._providers.values()))
+
+    def _job(self, request: GenerationRequest) -> GenerationJob:
+        entry = self._models.get(request.model)
+        key = request.strategy or entry.default_strategy
+        return build_job(request, entry, self._strategies.get(key, entry))
+
+    def _provider(self, entry: ModelEntry) -> Provider:
+        provider = self._providers.get(entry.provider)
+        if provider is None:
+            raise NotReady(
+                f"model {entry.key} needs the provider {entry.provider}, which is not set up here",
+                cure=f"send the prompt to an executor that runs the provider {entry.provider}",
+            )
+        if not provider.available:
+            raise NotReady(
+                f"the libraries of the provider {entry.provider} are not installed here",
+                cure=f"pip install 'promptbus[{entry.provider}]'",
+            )
+        return provider
+
+    async def _run(
+        self,
+        job: GenerationJob,
+        on_text: OnText | None,
+        cancel: Cancellation,
+        called_at: float,
+    ) -> GenerationResult:
+        provider = self._provider(job.entry)
+        try:
+            generated = await provider.generate(job, on_text=on_text, cancel=cancel)
+        except PromptbusError:
+            raise
+        except Exception as exc:
+            raise as_provider_failed(provider.name, exc) from exc
+        return _result(job, provider, generated, called_at)
+
+
+def _mark_seen(generation: asyncio.Task[GenerationResult]) -> None:
+    # The reader of a stream may leave just as its generation fails; nobody is left to be told.
+    if not generation.cancelled():
+        generation.exception()
+
+
+def _result(
+    job: GenerationJob, provider: Provider, generated: Generated, called_at: float
+) -> GenerationResult:
+    first_token_at = generated.first_token_at
+    return GenerationResult(
+        output=generated.output,
+        model=job.entry.key,
+        strategy=job.strategy.key,
+        provider=provider.name,
+        source=provider.source,
+        finish_reason=generated.finish_reason,
+        cache_hit=generated.cache_hit,
+        load_time_ms=round(generated.load_time_ms, 3),
+        queue_time_ms=round(generated.queue_time_ms, 3),
+        first_token_ms=None if first_token_at is None else _ms(called_at, first_token_at),
+        inference_time_ms=_ms(generated.started_at, generated.ended_at),
+        total_time_ms=_ms(called_at, generated.ended_at),
+        usage=Usage(
+            prompt_tokens=generated.prompt_tokens,
+            completion_tokens=generated.completion_tokens,
+            total_tokens=generated.prompt_tokens + generated.completion_tokens,
+        ),
+    )
+
+
+def _ms(begin: float, end: float) -> float:
+    return round((end - begin) * 1000, 3)

@@ -1,0 +1,1 @@
+"""What can be run and how: declared in TOML, checked once, immutable afterwards."""

@@ -1,0 +1,57 @@
+"""One model that can be asked for, and how it likes to be run."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.generation import DEFAULT_MAX_TOKENS, DEFAULT_STRATEGY
+from contracts.prompt import MAX_NEW_TOKENS, ModelKey, StrategyKey, TaskType
+
+# The source of the model that the package carries; it has neither hub id nor folder of its own.
+BUILT_IN = "built-in"
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+ProviderName = Literal["local", "echo"]
+
+_CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SamplingDefaults(BaseModel):
+    """How a model samples where a request does not say; temperature 0 is greedy."""
+
+    model_config = _CONFIG
+
+    max_tokens: int = Field(default=DEFAULT_MAX_TOKENS, ge=1, le=MAX_NEW_TOKENS)
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0)
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    repetition_penalty: float = Field(default=1.0, ge=0.5, le=2.0)
+
+
+class ModelEntry(BaseModel):
+    """A model of the registry.
+
+    ``source`` is a hub id, a folder (begins with ``.``, ``/`` or ``~``; relative ones count from
+    the file that names them) or ``built-in``. ``dtype`` ``auto`` means as the checkpoint says.
+    ``rank`` orders models by ability, bigger is more able. ``chat_template`` (Jinja) is used
+    where the tokenizer brings none, with ``chat_template_options`` as its variables.
+    """
+
+    model_config = _CONFIG
+
+    key: ModelKey = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")
+    provider: ProviderName = "local"
+    source: str = Field(min_length=1)
+    revision: str | None = None
+    dtype: Dtype = "auto"
+    context_tokens: int | None = Field(default=None, ge=16)
+    num_parameters: int | None = Field(default=None, ge=0)
+    strategies: tuple[StrategyKey, ...] = Field(
+        default=("standard", "optimized", "streaming"), min_length=1
+    )
+    default_strategy: StrategyKey = DEFAULT_STRATEGY
+    good_at: tuple[TaskType, ...] = ()
+    rank: int = 0
+    sampling: SamplingDefaults = SamplingDefaults()
+    chat_template: str | None = None
+    chat_template_options: dict[str, bool | int | str] = Field(default_factory=dict)
+    system_prompt: str | None = None
