@@ -28,6 +28,10 @@ def build_gateway(settings: Settings) -> ProviderGateway:
     )
 
 
+# Warms the model up; the other strategies with the same weights then find it warm.
+WARMED_UP = "streaming"
+
+
 class ModelHost:
     """This machine as a host of models."""
 
@@ -49,6 +53,6 @@ class ModelHost:
         """Make the models of the settings resident, so that the first prompt finds them so."""
         for model in self._settings.preload:
             try:
-                await self.gateway.load(model)
+                await self.gateway.load(model, WARMED_UP)
             except PromptbusError as exc:
                 logger.error("cannot preload %s: %s (%s)", model, exc, exc.cure)

@@ -1,6 +1,6 @@
 """The actor around the analyzer's decision."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from actors.actor import Actor, handler
 from actors.analyzer.decision import analyze
@@ -13,6 +13,10 @@ class Analyzer(Actor):
     """Tells task type, language, length, difficulty and wishes of a prompt from its text."""
 
     kind: ClassVar[ActorKind] = ActorKind.ANALYZER
+
+    async def __aenter__(self) -> Self:
+        analyze("warm up")  # Reads the weights, so that the first prompt need not wait for them.
+        return self
 
     @handler
     async def analyze(self, task: AnalyzePrompt) -> PromptAnalyzed:
