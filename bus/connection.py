@@ -1,5 +1,6 @@
 """A NATS connection that reconnects for ever and never loses an asynchronous error."""
 
+import asyncio
 import logging
 import ssl
 import time
@@ -97,6 +98,7 @@ class Connection:
         self._address = address
         self._name = name
         self._reconnect_callbacks: list[Callable[[], Awaitable[None]]] = []
+        self._reconnecting: asyncio.Task[None] | None = None
         self.errors: deque[BusError] = deque(maxlen=KEPT_ERRORS)
         self.closed = anyio.Event()
         self.client: Client = QuickClient()
@@ -160,6 +162,8 @@ class Connection:
 
     async def close(self) -> None:
         """Flush what is pending and close."""
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
         if self.client.is_closed:
             return
         try:
@@ -209,6 +213,10 @@ class Connection:
 
     async def _on_reconnect(self) -> None:
         logger.info("NATS is back")
+        # In a task of its own: the client reads no message until this callback has returned.
+        self._reconnecting = asyncio.create_task(self._tell_reconnected())
+
+    async def _tell_reconnected(self) -> None:
         for callback in tuple(self._reconnect_callbacks):
             try:
                 await callback()

@@ -1,5 +1,6 @@
 """What a client of the bus does: submit, follow, wait, cancel, look; for API, CLI and programs."""
 
+import logging
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -20,6 +21,7 @@ from contracts.actor_kind import ActorKind
 from contracts.errors import (
     DeadlineExceeded,
     MalformedMessage,
+    PromptbusError,
     QueueFull,
     RemoteError,
     RunFinished,
@@ -32,6 +34,8 @@ from contracts.prompt import Priority, SubmitPrompt
 from contracts.run_id import check_run_id, new_run_id
 from contracts.run_view import RunView, build_run_view
 from contracts.task import GenerateAnswer
+
+logger = logging.getLogger(__name__)
 
 # Without news for this long the journal is read: the republish is only a hint.
 SILENCE_S = 3.0
@@ -108,7 +112,7 @@ class PromptClient:
         def push(item: RunItem) -> None:
             try:
                 send.send_nowait(item)
-            except anyio.WouldBlock:
+            except (anyio.WouldBlock, anyio.ClosedResourceError):
                 send.close()  # The reader sees the end, and may join again from the start.
 
         forget = (
@@ -154,11 +158,13 @@ class PromptClient:
 
         Raises: DeadlineExceeded after ``timeout_s``; the run itself goes on.
         """
+        journal: list[JournalEntry] = []
         with anyio.move_on_after(timeout_s):
             async with aclosing(self.follow(run_id)) as items:
-                async for _ in items:
-                    pass
-            return await self.view(run_id)
+                async for item in items:
+                    if isinstance(item, JournalEntry):
+                        journal.append(item)
+            return build_run_view(run_id, sorted(journal, key=lambda entry: entry.sequence))
         raise DeadlineExceeded(
             what=f"waiting for run {run_id}",
             deadline_s=timeout_s or 0.0,
@@ -178,7 +184,9 @@ class PromptClient:
     async def cancel(self, run_id: str, *, reason: str = "", requested_by: str = "client") -> None:
         """Ask for the end of a run; its outcome tells how it went.
 
-        Raises: RunFinished when it has its outcome already.
+        A run that waits in the queue is cancelled as soon as it is leased.
+
+        Raises: RunFinished when it has its outcome already, InvalidInput for a malformed id.
         """
         check_run_id(run_id)
         finished = await self.journal.read_one(subjects.run_event(run_id, subjects.OUTCOME))
@@ -205,14 +213,24 @@ class PromptClient:
             try:
                 event = await run_journal.ask(task, deadline_s=task.timeout_s)
             except anyio.get_cancelled_exc_class():
-                with anyio.move_on_after(CANCEL_S, shield=True):
-                    await self.cancel(task.run_id, requested_by="disconnect")
+                with anyio.CancelScope(shield=True):
+                    await self._cancel_quietly(task.run_id)
                 raise
+        if isinstance(event, StepFailed) and event.error.code == DeadlineExceeded.code:
+            await self._cancel_quietly(task.run_id)
         if isinstance(event, AnswerGenerated):
             return event.result
         if isinstance(event, StepFailed):
             raise RemoteError(event.error)
         raise MalformedMessage(subject=task.step, reason="is no answer of an executor")
+
+    async def _cancel_quietly(self, run_id: str) -> None:
+        """Tell the executor to stop; a generation that cannot be told ends by its time limit."""
+        with anyio.move_on_after(CANCEL_S):
+            try:
+                await self.cancel(run_id, requested_by="client", reason="nobody waits")
+            except PromptbusError as exc:
+                logger.warning("could not cancel %s: %s", run_id, exc)
 
 
 class _Progress:

@@ -88,8 +88,8 @@ class StoredEvents:
     async def _on_message(self, message: Msg) -> None:
         for hint in self._hints:
             hint()
-        # stored.runs.<run_id>.<name>…
-        _, _, run_id, name = message.subject.split(".", 3)
+        # stored.runs.<run_id>.<name>…; what is shorter is none of ours.
+        run_id, _, name = message.subject.removeprefix(_PREFIX).partition(".")
         if name in _ENDS:
             for ended in self._ends:
                 ended(run_id)
@@ -105,6 +105,7 @@ class StoredEvents:
             listener(entry)
 
 
+_PREFIX = f"{subjects.STORED_PREFIX}runs."
 _ENDS = frozenset({subjects.CANCEL, subjects.OUTCOME})
 _T = TypeVar("_T")
 

@@ -1,7 +1,7 @@
 """Streams, consumers and buckets as data, made or checked for drift at start."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from nats.js import JetStreamContext
@@ -123,7 +123,6 @@ class Topology:
     consumers: tuple[Consumer, ...]
     buckets: tuple[Bucket, ...]
     num_replicas: int = 1
-    by_queue: dict[str, Consumer] = field(default_factory=dict)
 
 
 def prompt_consumer(priority: Priority, lease_s: float = LEASE_S) -> Consumer:
@@ -202,6 +201,23 @@ async def ensure(jetstream: JetStreamContext, topology: Topology) -> None:
     """
     for stream in topology.streams:
         await ensure_stream(jetstream, stream.config(topology.num_replicas))
+    for bucket in topology.buckets:
+        await ensure_stream(jetstream, _bucket_config(bucket, topology.num_replicas))
+    for consumer in topology.consumers:
+        await ensure_consumer(jetstream, consumer)
+
+
+async def restore(jetstream: JetStreamContext, topology: Topology) -> None:
+    """Make what a single server forgets when it restarts: memory streams and their consumers.
+
+    What lies on disk is never made anew here: a journal that is gone must be noticed, not papered
+    over.
+
+    Raises: TopologyDrift, and what the JetStream API raises while the server is not ready.
+    """
+    for stream in topology.streams:
+        if stream.storage is StorageType.MEMORY:
+            await ensure_stream(jetstream, stream.config(topology.num_replicas))
     for bucket in topology.buckets:
         await ensure_stream(jetstream, _bucket_config(bucket, topology.num_replicas))
     for consumer in topology.consumers:

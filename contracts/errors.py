@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 
 from contracts.message import Message
 
+# A foreign error may quote whole files; on the bus an error stays a sentence.
+MAX_ERROR_CHARS = 2000
+
 
 class ErrorInfo(Message):
     """The wire form of an error."""
@@ -41,15 +44,21 @@ class PromptbusError(Exception):
 
     def to_wire(self) -> ErrorInfo:
         """What travels instead of the exception."""
+        field: str | None = getattr(self, "field", None)
         return ErrorInfo(
             code=self.code,
-            message=self.message,
+            message=_wire_text(self.message),
             retryable=self.retryable,
             status=self.status,
-            cure=self.cure,
-            field=getattr(self, "field", None),
+            cure=_wire_text(self.cure) if self.cure else None,
+            field=_wire_text(field) if field else None,
             limit=getattr(self, "limit", None),
         )
+
+
+def _wire_text(text: str) -> str:
+    """``text`` without lone surrogates, which no JSON can carry, and cut to a bearable length."""
+    return text[:MAX_ERROR_CHARS].encode(errors="replace").decode()
 
 
 class InvalidInput(PromptbusError):

@@ -8,9 +8,9 @@ from contracts.message import Message, Request
 from contracts.prompt import (
     MAX_MESSAGES,
     MAX_NEW_TOKENS,
+    BoundedFormat,
     ChatMessage,
     ModelKey,
-    ResponseFormat,
     StopString,
     StrategyKey,
     check_text,
@@ -38,7 +38,7 @@ class GenerationFields(BaseModel):
     repetition_penalty: float | None = Field(default=None, ge=0.5, le=2.0)
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
     stop: tuple[StopString, ...] = Field(default=(), max_length=8)
-    response_format: ResponseFormat | None = None
+    response_format: BoundedFormat | None = None
 
     @model_validator(mode="after")
     def _check_text(self) -> Self:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from contracts.message import JsonObject, Message, Request
 from contracts.run_id import RunId
@@ -55,9 +55,19 @@ class ResponseFormat(Message):
     json_schema: JsonObject | None = None
 
 
+def _bounded(value: ResponseFormat) -> ResponseFormat:
+    if len(value.encode()) > MAX_RESPONSE_FORMAT_BYTES:
+        raise ValueError(f"must be at most {MAX_RESPONSE_FORMAT_BYTES} bytes of JSON")
+    return value
+
+
+BoundedFormat = Annotated[ResponseFormat, AfterValidator(_bounded)]
+
 ModelKey = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 StrategyKey = Annotated[str, StringConstraints(min_length=1, max_length=40)]
-SessionId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+SessionId = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -71,17 +81,10 @@ class Wishes(BaseModel):
     top_p: float | None = Field(default=None, gt=0.0, le=1.0)
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
     stop: tuple[StopString, ...] = Field(default=(), max_length=8)
-    response_format: ResponseFormat | None = None
+    response_format: BoundedFormat | None = None
     session_id: SessionId | None = None
     deadline_s: float | None = Field(default=None, gt=0.0, le=MAX_DEADLINE_S)
     max_attempts: int | None = Field(default=None, ge=1, le=10)
-
-    @field_validator("response_format")
-    @classmethod
-    def _bounded_format(cls, value: ResponseFormat | None) -> ResponseFormat | None:
-        if value is not None and len(value.encode()) > MAX_RESPONSE_FORMAT_BYTES:
-            raise ValueError(f"must be at most {MAX_RESPONSE_FORMAT_BYTES} bytes of JSON")
-        return value
 
 
 class PromptBody(Wishes):
@@ -98,8 +101,11 @@ class PromptBody(Wishes):
             check_text("prompt", (self.prompt,))
         if self.messages:
             check_text("messages", (message.content for message in self.messages))
-        if self.prompt is None and self.messages[-1].role != "user":
-            raise ValueError("messages: the last message must be from the user")
+        if self.prompt is None:
+            if self.messages[-1].role != "user":
+                raise ValueError("messages: the last message must be from the user")
+            if not self.messages[-1].content.strip():
+                raise ValueError("messages: the last message is empty")
         return self
 
     @property

@@ -19,6 +19,7 @@ from contracts.event import (
     RunStarted,
     RunState,
     RunSummarized,
+    StepFailed,
 )
 from contracts.flow import Flow, build_flow
 from contracts.journal_entry import JournalEntry
@@ -57,6 +58,8 @@ def build_run_view(run_id: str, journal: Sequence[JournalEntry]) -> RunView:
     fields: dict[str, Any] = {"run_id": run_id, "state": "running" if journal else "queued"}
     for entry in journal:
         fields |= _fields_of(entry)
+    if journal and fields["state"] == "running" and "started_at" not in fields:
+        fields["state"] = _state_without_coordinator(journal)
     started, ended = fields.get("started_at"), fields.get("ended_at")
     if started is not None and ended is not None:
         fields["total_time_ms"] = round((ended - started).total_seconds() * 1000, 3)
@@ -85,6 +88,14 @@ def _fields_of(entry: JournalEntry) -> dict[str, Any]:
             return {"title": event.title, "summary": event.summary}
         case _:
             return {}
+
+
+def _state_without_coordinator(journal: Sequence[JournalEntry]) -> RunState:
+    """A direct generation has no outcome; its one step says how it ended."""
+    event = journal[-1].event
+    if isinstance(event, AnswerGenerated):
+        return "answered"
+    return "failed" if isinstance(event, StepFailed) else "queued"
 
 
 def _result_fields(event: AnswerGenerated | RunAnswered) -> dict[str, Any]:

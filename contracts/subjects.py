@@ -5,6 +5,7 @@ Names from outside (model keys above all) are encoded into one subject token: le
 slashes, dots, spaces or stars can neither split a subject nor widen a subscription.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -14,6 +15,10 @@ from contracts.prompt import Priority
 from contracts.run_id import check_run_id
 
 MAX_TOKEN_BYTES = 600
+# The server takes consumer names of 255 bytes; a longer token is named by its digest.
+MAX_NAME_BYTES = 200
+# Far beyond any real one, and short enough to keep every subject below the server's limit.
+MAX_ATTEMPT = 1_000_000
 
 PROMPTS_ALL = "prompts.*"
 TASKS_ALL = "tasks.>"
@@ -32,6 +37,7 @@ OUTCOME = "outcome"
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
+_ATTEMPT = re.compile(r"[1-9][0-9]{0,6}")
 _NODES = frozenset(ActorKind)
 _PRIORITIES = frozenset(Priority)
 _ESCAPE = re.compile(rb"=([0-9A-F]{2})")
@@ -105,12 +111,16 @@ def executor_tasks_filter(model: str) -> str:
 
 def executor_consumer(model: str) -> str:
     """Name of the durable consumer of one model's queue."""
-    return f"{ActorKind.EXECUTOR}-{encode_token(model)}"
+    token = encode_token(model)
+    if len(token) > MAX_NAME_BYTES:
+        # No token holds a lone "=", so a digest is never the name of another model.
+        token = f"={hashlib.sha256(token.encode()).hexdigest()}"
+    return f"{ActorKind.EXECUTOR}-{token}"
 
 
 def step_event(run_id: str, node: ActorKind, attempt: int) -> str:
     """Where the one result of that step is written."""
-    return f"runs.{check_run_id(run_id)}.{node}.{attempt}"
+    return f"runs.{check_run_id(run_id)}.{node}.{_check_attempt(attempt)}"
 
 
 def run_event(run_id: str, name: str) -> str:
@@ -130,7 +140,7 @@ def stored(subject: str) -> str:
 
 def tokens(run_id: str, attempt: int) -> str:
     """Where the text of one attempt streams."""
-    return f"tokens.{check_run_id(run_id)}.{attempt}"
+    return f"tokens.{check_run_id(run_id)}.{_check_attempt(attempt)}"
 
 
 def tokens_of_run(run_id: str) -> str:
@@ -157,9 +167,8 @@ def parse_run(subject: str) -> RunSubject:
     match parts:
         case ["runs", run_id, ("started" | "cancel" | "outcome") as name]:
             return RunSubject(check_run_id(run_id), name)
-        case ["runs", run_id, node, attempt] if attempt.isascii() and attempt.isdigit():
-            if attempt[0] != "0" and node in _NODES:
-                return RunSubject(check_run_id(run_id), node, int(attempt))
+        case ["runs", run_id, node, attempt] if node in _NODES and _ATTEMPT.fullmatch(attempt):
+            return RunSubject(check_run_id(run_id), node, _check_attempt(int(attempt)))
     raise InvalidInput(field="subject", reason="is not an event of a run")
 
 
@@ -191,6 +200,12 @@ def parse_tokens(subject: str) -> tuple[str, int]:
     Raises: InvalidInput for any other subject.
     """
     match subject.split("."):
-        case ["tokens", run_id, attempt] if attempt.isascii() and attempt.isdigit():
-            return check_run_id(run_id), int(attempt)
+        case ["tokens", run_id, attempt] if _ATTEMPT.fullmatch(attempt):
+            return check_run_id(run_id), _check_attempt(int(attempt))
     raise InvalidInput(field="subject", reason="is not a token stream")
+
+
+def _check_attempt(attempt: int) -> int:
+    if not 1 <= attempt <= MAX_ATTEMPT:
+        raise InvalidInput(field="attempt", reason="is out of range", limit=MAX_ATTEMPT)
+    return attempt

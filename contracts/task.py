@@ -13,6 +13,7 @@ from contracts.generation import GenerationFields
 from contracts.message import Message
 from contracts.prompt import ChatMessage, Priority, ResponseFormat, TaskType
 from contracts.run_id import RunId
+from contracts.subjects import MAX_ATTEMPT
 
 
 class Task(Message):
@@ -25,7 +26,7 @@ class Task(Message):
     actor: ClassVar[ActorKind]
 
     run_id: RunId
-    attempt: int = Field(default=1, ge=1)
+    attempt: int = Field(default=1, ge=1, le=MAX_ATTEMPT)
     ask: int = Field(default=1, ge=1)
 
     @property

@@ -1,20 +1,29 @@
 """What every promptbus process has: a connection, a checked topology, and its tools on both."""
 
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+
+import anyio
+from nats.errors import Error as NatsError
 
 from bus.connection import Connection
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
 from bus.stored_events import StoredEvents
-from bus.topology import declare, ensure
+from bus.topology import Topology, declare, ensure, restore
 from contracts import subjects
-from contracts.errors import NotReady
+from contracts.errors import NotReady, PromptbusError
 from promptbus.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+RESTORE_PAUSE_S = 0.25
 
 EVERYTHING = (subjects.STORED_RUNS_ALL,)
 # Enough for actors that only need to know when to stop working on a run.
@@ -53,6 +62,7 @@ async def open_process(
     async with Connection(address, source) as connection:
         topology = declare(num_replicas=settings.nats_replicas, lease_s=settings.lease_s)
         await ensure(connection.jetstream, topology)
+        connection.on_reconnect(partial(_restore, connection, topology))
         publisher = Publisher(connection, source)
         async with StoredEvents(connection, watched) as stored:
             yield Process(
@@ -64,3 +74,18 @@ async def open_process(
                 stored=stored,
                 board=PresenceBoard(connection),
             )
+
+
+async def _restore(connection: Connection, topology: Topology) -> None:
+    """After a reconnect: make again what lived in the server's memory, as soon as it lets us."""
+    while connection.is_connected:
+        try:
+            await restore(connection.jetstream, topology)
+        except (NatsError, TimeoutError) as exc:
+            logger.info("the bus is not ready yet: %s", exc or type(exc).__name__)
+            await anyio.sleep(RESTORE_PAUSE_S)
+        except PromptbusError as exc:
+            logger.error("the bus has changed: %s (%s)", exc, exc.cure)
+            return
+        else:
+            return

@@ -1,0 +1,92 @@
+"""What routes ask for, as types."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from api.catalogue import Catalogue
+from api.limits import ApiLimits
+from api.readiness import Readiness
+from api.runs import Runs
+from bus.connection import Connection
+from bus.presence_board import PresenceBoard
+from bus.prompt_client import PromptClient
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything one application works with, built once by :func:`api.server.create_app`."""
+
+    client: PromptClient
+    board: PresenceBoard
+    connection: Connection
+    limits: ApiLimits
+    version: str
+    catalogue: Catalogue
+    readiness: Readiness
+    runs: Runs
+    allowed_origins: Collection[str]
+
+
+def _services(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
+    return services
+
+
+async def get_client(connection: HTTPConnection) -> PromptClient:
+    """The client of the bus."""
+    return _services(connection).client
+
+
+async def get_board(connection: HTTPConnection) -> PresenceBoard:
+    """Who is there."""
+    return _services(connection).board
+
+
+async def get_bus(connection: HTTPConnection) -> Connection:
+    """The connection itself."""
+    return _services(connection).connection
+
+
+async def get_limits(connection: HTTPConnection) -> ApiLimits:
+    """What a client may cost."""
+    return _services(connection).limits
+
+
+async def get_version(connection: HTTPConnection) -> str:
+    """The version this server says it has."""
+    return _services(connection).version
+
+
+async def get_catalogue(connection: HTTPConnection) -> Catalogue:
+    """The models there are."""
+    return _services(connection).catalogue
+
+
+async def get_readiness(connection: HTTPConnection) -> Readiness:
+    """Whether everything is there."""
+    return _services(connection).readiness
+
+
+async def get_runs(connection: HTTPConnection) -> Runs:
+    """What can be done with runs."""
+    return _services(connection).runs
+
+
+async def get_allowed_origins(connection: HTTPConnection) -> Collection[str]:
+    """Foreign pages that may open sockets."""
+    return _services(connection).allowed_origins
+
+
+ClientDep = Annotated[PromptClient, Depends(get_client)]
+BoardDep = Annotated[PresenceBoard, Depends(get_board)]
+BusDep = Annotated[Connection, Depends(get_bus)]
+LimitsDep = Annotated[ApiLimits, Depends(get_limits)]
+VersionDep = Annotated[str, Depends(get_version)]
+CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]
+ReadinessDep = Annotated[Readiness, Depends(get_readiness)]
+RunsDep = Annotated[Runs, Depends(get_runs)]
+AllowedOriginsDep = Annotated[Collection[str], Depends(get_allowed_origins)]

@@ -1,0 +1,145 @@
+"""Runs over REST and WebSocket."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response, WebSocket
+from pydantic import Field
+
+from api.client_gone import while_connected
+from api.dependencies import AllowedOriginsDep, ClientDep, LimitsDep, RunsDep
+from api.json_socket import JsonSocket
+from api.request_body import json_body, parse_model, read_body, read_model
+from api.run_event import RunEvents, run_event
+from api.run_socket import RunSocket
+from api.runs import FINAL_STATES, Runs, checked_run_id
+from contracts.errors import BusUnavailable
+from contracts.message import Message
+from contracts.message import Request as StrictRequest
+from contracts.prompt import PromptRequest
+from contracts.run_view import RunView
+
+router = APIRouter(prefix="/orchestrator", tags=["orchestrator"])
+
+MAX_SEQUENCE_DIGITS = 20
+
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"model": RunView, "description": "accepted; the run has no outcome yet"}
+}
+
+
+class CancelRequest(StrictRequest):
+    """The body of a cancellation; it may be left out."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+class CancelResponse(Message):
+    """The cancellation is written; the run's outcome will tell how it went."""
+
+    run_id: str
+    cancel_requested: bool = True
+
+
+WaitS = Annotated[
+    float | None,
+    Query(ge=0, allow_inf_nan=False, description="seconds to wait; 0 answers at once"),
+]
+
+
+@router.post("/run", responses=_ACCEPTED, openapi_extra=json_body(PromptRequest))
+async def run(
+    request: Request, response: Response, runs: RunsDep, limits: LimitsDep, wait_s: WaitS = None
+) -> RunView:
+    """Submit a prompt and wait for the outcome of its run.
+
+    200 with the outcome, whatever it is (answered, failed, cancelled); 202 when there is none
+    within ``wait_s``, with the run's address in ``Location``. Once accepted, the run goes on
+    whatever becomes of this request: a client that hangs up stops waiting, not the run. To end
+    it, cancel it.
+    """
+    wanted = await read_model(request, PromptRequest, limits)
+    longest_s = limits.default_wait_s if wait_s is None else min(wait_s, limits.max_wait_s)
+    run_id = await runs.submit(wanted)
+    view = await while_connected(request, lambda: _wait(runs, run_id, longest_s))
+    response.headers["Location"] = f"/orchestrator/runs/{run_id}"
+    if view.state not in FINAL_STATES:
+        response.status_code = HTTPStatus.ACCEPTED
+    return view
+
+
+@router.get("/runs/{run_id}")
+async def show(run_id: str, runs: RunsDep) -> RunView:
+    """The run as it is now."""
+    return await runs.view(run_id)
+
+
+@router.post(
+    "/runs/{run_id}/cancel",
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=json_body(CancelRequest, required=False),
+)
+async def cancel(run_id: str, request: Request, runs: RunsDep, limits: LimitsDep) -> CancelResponse:
+    """Ask for the end of a run; 409 when it has its outcome already."""
+    checked = checked_run_id(run_id)
+    wanted = CancelRequest()
+    if request.headers.get("content-length") != "0" and _has_body(request):
+        wanted = parse_model(await read_body(request, limits), CancelRequest)
+    await runs.cancel(checked, wanted.reason)
+    return CancelResponse(run_id=checked)
+
+
+@router.get("/runs/{run_id}/events")
+async def events(run_id: str, runs: RunsDep, after: Annotated[int, Query(ge=0)] = 0) -> RunEvents:
+    """The run's events in order, those after sequence ``after``."""
+    journal = await runs.journal(run_id)
+    later = tuple(run_event(entry) for entry in journal if entry.sequence > after)
+    return RunEvents(run_id=run_id, events=later)
+
+
+@router.websocket("/ws")
+async def submit_socket(
+    socket: WebSocket,
+    client: ClientDep,
+    runs: RunsDep,
+    limits: LimitsDep,
+    allowed_origins: AllowedOriginsDep,
+) -> None:
+    """Submit one prompt and follow its run."""
+    channel = JsonSocket(socket, limits)
+    if await channel.open(allowed_origins):
+        await RunSocket(channel, client, runs, limits).serve_prompt()
+
+
+@router.websocket("/runs/{run_id}/ws")
+async def join_socket(
+    *,
+    run_id: str,
+    socket: WebSocket,
+    client: ClientDep,
+    runs: RunsDep,
+    limits: LimitsDep,
+    allowed_origins: AllowedOriginsDep,
+    after: str = "0",
+) -> None:
+    """Follow a run that exists, from its first event or from sequence ``after`` on."""
+    channel = JsonSocket(socket, limits)
+    if await channel.open(allowed_origins):
+        await RunSocket(channel, client, runs, limits).serve_run(run_id, _sequence(after))
+
+
+def _sequence(text: str) -> int:
+    # A cursor that cannot be one costs a client only events it has seen.
+    return int(text) if text.isdecimal() and len(text) < MAX_SEQUENCE_DIGITS else 0
+
+
+async def _wait(runs: Runs, run_id: str, wait_s: float) -> RunView:
+    try:
+        return await runs.wait(run_id, wait_s)
+    except BusUnavailable:
+        # Accepted is accepted: a refusal now would make the client send the prompt again.
+        return RunView(run_id=run_id, state="queued")
+
+
+def _has_body(request: Request) -> bool:
+    return "content-length" in request.headers or "transfer-encoding" in request.headers

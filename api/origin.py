@@ -1,0 +1,38 @@
+"""Which web pages may open a socket here; pure."""
+
+import ipaddress
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+
+def origin_allowed(origin: str | None, host: str | None, allowed: Collection[str] = ()) -> bool:
+    """Whether a page of ``origin`` may connect to this server, reached as ``host``.
+
+    Browsers always send an origin with a WebSocket, programs usually none. Allowed are: none,
+    those in ``allowed``, the server's own host and port, and any page of this machine that talks
+    to this machine by a loopback name (so that no name rebound to 127.0.0.1 counts).
+    """
+    if origin is None or origin in allowed:
+        return True
+    try:
+        page, server = urlsplit(origin), urlsplit(f"//{host or ''}")
+        page_port, server_port = page.port, server.port
+    except ValueError:
+        return False
+    if page.scheme not in {"http", "https"} or not page.hostname or not server.hostname:
+        return False
+    if is_loopback(page.hostname) and is_loopback(server.hostname):
+        return True
+    default_port = 443 if page.scheme == "https" else 80
+    same_port = (page_port or default_port) == (server_port or default_port)
+    return page.hostname == server.hostname and same_port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this machine by itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,78 @@
+"""Runs as the routes use them: submit, look, wait, cancel; each id is checked before the bus."""
+
+from http import HTTPStatus
+
+from api.accepted_runs import AcceptedRuns
+from api.catalogue import Catalogue
+from api.problem import RefusedRequest
+from bus.prompt_client import PromptClient
+from contracts.errors import DeadlineExceeded, InvalidInput, UnknownRun
+from contracts.journal_entry import JournalEntry
+from contracts.prompt import PromptRequest, SubmitPrompt
+from contracts.run_id import check_run_id, new_run_id
+from contracts.run_view import RunView, build_run_view
+
+FINAL_STATES = frozenset({"answered", "failed", "cancelled"})
+
+
+class Runs:
+    """What a web client may do with runs."""
+
+    def __init__(self, client: PromptClient, catalogue: Catalogue, accepted: AcceptedRuns) -> None:
+        self._client = client
+        self._catalogue = catalogue
+        self._accepted = accepted
+
+    async def submit(self, request: PromptRequest) -> str:
+        """Submit; returns the run id once the prompt is durably accepted.
+
+        Without any executor a prompt is accepted too: its queue outlives the lack.
+
+        Raises: UnknownModel, UnknownStrategy before anything is published; what
+        :meth:`PromptClient.submit` raises.
+        """
+        await self._catalogue.check_wishes(request.model, request.strategy)
+        prompt = SubmitPrompt.of(request, new_run_id())
+        run_id = await self._client.submit(prompt, request.priority)
+        self._accepted.add(run_id)
+        return run_id
+
+    async def journal(self, run_id: str) -> list[JournalEntry]:
+        """The events so far; empty for an accepted run that nobody leads yet.
+
+        Raises: UnknownRun (without asking the bus where the id is malformed), BusUnavailable.
+        """
+        checked = checked_run_id(run_id)
+        entries = await self._client.journal.read(checked)
+        if not entries and checked not in self._accepted:
+            raise UnknownRun(checked)
+        return entries
+
+    async def view(self, run_id: str) -> RunView:
+        """The run as its journal tells it now. Raises: as :meth:`journal`."""
+        return build_run_view(run_id, await self.journal(run_id))
+
+    async def wait(self, run_id: str, wait_s: float) -> RunView:
+        """The run once it has its outcome, or as it is after ``wait_s``."""
+        if wait_s > 0:
+            try:
+                return await self._client.wait(run_id, timeout_s=wait_s)
+            except DeadlineExceeded:
+                return await self.view(run_id)
+        return await self.view(run_id)
+
+    async def cancel(self, run_id: str, reason: str) -> None:
+        """Ask for the run's end. Raises: UnknownRun, RunFinished, BusUnavailable."""
+        await self.journal(run_id)
+        await self._client.cancel(run_id, reason=reason)
+
+
+def checked_run_id(run_id: str) -> str:
+    """``run_id`` itself where it could be one.
+
+    Raises: RefusedRequest with unknown_run (404), the id not repeated.
+    """
+    try:
+        return check_run_id(run_id)
+    except InvalidInput:
+        raise RefusedRequest("unknown_run", "no such run", status=HTTPStatus.NOT_FOUND) from None

@@ -1,0 +1,98 @@
+"""The application: what it is made of, and in which order."""
+
+from collections.abc import Collection
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.accepted_runs import AcceptedRuns
+from api.catalogue import Catalogue
+from api.client_gone import ClientGone
+from api.dependencies import Services
+from api.edge import Edge
+from api.endpoints import inference, orchestrator, system
+from api.limits import ApiLimits
+from api.openapi import PROBLEMS, build_openapi
+from api.problem import on_http_exception, on_promptbus_error, problem_response
+from api.readiness import Readiness
+from api.runs import Runs
+from api.validation import refusal_from
+from bus.connection import Connection
+from bus.presence_board import PresenceBoard
+from bus.prompt_client import PromptClient
+from contracts.errors import PromptbusError
+from contracts.generation import DirectRequest
+from contracts.prompt import PromptRequest
+
+# What proxies log for a client that hung up; nobody receives it.
+CLIENT_CLOSED_REQUEST = 499
+
+_READ_BY_ROUTES = (DirectRequest, PromptRequest, orchestrator.CancelRequest)
+
+
+class Bridge(FastAPI):
+    """FastAPI with the request bodies in its OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, built once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = build_openapi(self, _READ_BY_ROUTES)
+        return self.openapi_schema
+
+
+def create_app(
+    *,
+    client: PromptClient,
+    board: PresenceBoard,
+    connection: Connection,
+    limits: ApiLimits,
+    version: str,
+    allowed_origins: Collection[str] = (),
+) -> FastAPI:
+    """The bridge on an open ``client``, ``board`` and ``connection``.
+
+    It must be served in the event loop these were opened in, by a server with
+    ``limits.uvicorn_options()``. ``allowed_origins`` are foreign pages that may open sockets.
+    """
+    app = Bridge(
+        title="promptbus",
+        version=version,
+        description="Runs prompts through a team of actors on NATS.",
+        redirect_slashes=False,
+        responses=PROBLEMS,
+    )
+    catalogue = Catalogue(board)
+    app.state.services = Services(
+        client=client,
+        board=board,
+        connection=connection,
+        limits=limits,
+        version=version,
+        catalogue=catalogue,
+        readiness=Readiness(connection, board, version=version, timeout_s=limits.probe_timeout_s),
+        runs=Runs(client, catalogue, AcceptedRuns(limits.max_accepted_runs)),
+        allowed_origins=frozenset(allowed_origins),
+    )
+    app.include_router(system.root_router)
+    app.include_router(system.router)
+    app.include_router(inference.catalogue_router)
+    app.include_router(inference.router)
+    app.include_router(orchestrator.router)
+    app.add_exception_handler(PromptbusError, on_promptbus_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid_parameter)
+    app.add_exception_handler(ClientGone, _on_client_gone)
+    app.add_middleware(Edge, max_header_bytes=limits.max_header_bytes)
+    return app
+
+
+async def _on_invalid_parameter(_request: Request, exc: Exception) -> Response:
+    if not isinstance(exc, RequestValidationError):
+        raise exc
+    return problem_response(refusal_from(exc.errors()[0], None).to_wire())
+
+
+async def _on_client_gone(_request: Request, _exc: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)

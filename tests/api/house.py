@@ -1,0 +1,193 @@
+"""A whole promptbus for tests of the bridge: real NATS, real actors, a real application."""
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import anyio
+import httpx2
+import uvicorn
+from fastapi import FastAPI
+
+from actors.actor import Actor, Step, handler
+from actors.runtime import ActorRuntime, Queue
+from api.limits import ApiLimits
+from api.server import create_app
+from bus.connection import BusAddress
+from bus.prompt_client import PromptClient
+from bus.topology import ensure_consumer, executor_consumer
+from contracts.actor_kind import ActorKind
+from contracts.event import AnswerGenerated, StepEvent
+from contracts.generation import GenerationResult
+from contracts.presence import HostReport, ModelReport
+from contracts.task import GenerateAnswer
+from promptbus.bootstrap import serve_actors
+from promptbus.process import Process, open_process
+from promptbus.settings import load_settings
+
+VERSION = "9.9.9"
+SLOW = "slow"
+
+
+@dataclass(frozen=True)
+class House:
+    """One running system and its application."""
+
+    process: Process
+    client: PromptClient
+    app: FastAPI
+
+    @asynccontextmanager
+    async def http(self) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client that calls the application directly."""
+        transport = httpx2.ASGITransport(app=self.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            yield client
+
+
+class SlowExecutor(Actor):
+    """Says one word every ``pause_s`` until it is cancelled or out of words."""
+
+    kind: ClassVar[ActorKind] = ActorKind.EXECUTOR
+
+    def __init__(self, word: str = "word ", pause_s: float = 0.02) -> None:
+        self._word = word
+        self._pause_s = pause_s
+        self.cancelled: list[str] = []
+
+    @handler
+    async def generate(self, task: GenerateAnswer, step: Step) -> StepEvent:
+        """Say words."""
+        num_words = 0
+        while num_words < (task.max_tokens or 256) and not step.cancelled:
+            await step.emit(self._word)
+            num_words += 1
+            await anyio.sleep(self._pause_s)
+        await step.finish()
+        if step.cancelled:
+            self.cancelled.append(task.run_id)
+        result = GenerationResult(
+            output=(self._word * num_words)[:100_000],
+            model=SLOW,
+            strategy=task.strategy,
+            provider="slow",
+            source="local",
+            finish_reason="cancelled" if step.cancelled else "length",
+        )
+        return AnswerGenerated(run_id=task.run_id, attempt=task.attempt, result=result)
+
+    async def describe(self) -> HostReport:
+        """A host with one model."""
+        model = ModelReport(
+            model=SLOW,
+            provider="slow",
+            source="local",
+            strategies=("standard",),
+            default_strategy="standard",
+            resident=True,
+            resident_strategy="standard",
+        )
+        return HostReport(host="tortoise", num_cpus=1, models=(model,))
+
+
+@asynccontextmanager
+async def open_house(
+    address: BusAddress,
+    data_dir: Path,
+    *,
+    kinds: Iterable[ActorKind] = tuple(ActorKind),
+    slow: SlowExecutor | None = None,
+    limits: ApiLimits | None = None,
+) -> AsyncIterator[House]:
+    """Serve ``kinds`` (and ``slow``) and build the application; all of it in this event loop."""
+    wanted = tuple(kinds)
+    settings = load_settings(data_dir=data_dir, preload=()).with_address(address)
+    async with open_process(settings, "test") as process, anyio.create_task_group() as tasks:
+        stop = anyio.Event()
+        served: list[anyio.Event] = []
+
+        async def start(run: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
+            ready, done = anyio.Event(), anyio.Event()
+            served.append(done)
+
+            async def run_until_stopped() -> None:
+                await run(ready.set)
+                done.set()
+
+            tasks.start_soon(run_until_stopped)
+            with anyio.fail_after(20):
+                await ready.wait()
+
+        if wanted:
+            await start(lambda ready: serve_actors(process, wanted, stop, ready))
+        if slow is not None:
+            runtime = await _slow_runtime(process, slow)
+            await start(lambda ready: runtime.run(stop, ready))
+        try:
+            async with PromptClient(
+                process.connection, process.publisher, process.stored
+            ) as client:
+                await _all_present(process, wanted, slow is not None)
+                app = create_app(
+                    client=client,
+                    board=process.board,
+                    connection=process.connection,
+                    limits=limits or ApiLimits(),
+                    version=VERSION,
+                )
+                yield House(process, client, app)
+        finally:
+            stop.set()
+            with anyio.move_on_after(25, shield=True):
+                for done in served:
+                    await done.wait()
+
+
+@asynccontextmanager
+async def serve(app: FastAPI, limits: ApiLimits | None = None) -> AsyncIterator[int]:
+    """Serve ``app`` with uvicorn on a free port of loopback; yields the port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        options = (limits or ApiLimits()).uvicorn_options()
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, **options)
+        server = uvicorn.Server(config)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.serve, [listener])
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await anyio.sleep(0.01)
+            yield int(listener.getsockname()[1])
+            server.should_exit = True
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Wait until ``condition`` holds."""
+    with anyio.fail_after(timeout_s):
+        while not condition():  # noqa: ASYNC110 - whatever the condition is
+            await anyio.sleep(0.01)
+
+
+async def _slow_runtime(process: Process, slow: SlowExecutor) -> ActorRuntime:
+    runtime = ActorRuntime(
+        connection=process.connection,
+        publisher=process.publisher,
+        journal=process.journal,
+        stored=process.stored,
+        board=process.board,
+        version=VERSION,
+    )
+    consumer = executor_consumer(SLOW)
+    await ensure_consumer(process.connection.jetstream, consumer)
+    runtime.add(slow, (Queue(consumer, 8),), slow.describe)
+    return runtime
+
+
+async def _all_present(process: Process, kinds: Iterable[ActorKind], slow: bool) -> None:
+    wanted = set(kinds) | ({ActorKind.EXECUTOR} if slow else set())
+    with anyio.fail_after(10):
+        while True:
+            if {one.kind for one in await process.board.present(max_age_s=0)} >= wanted:
+                return
+            await anyio.sleep(0.02)
