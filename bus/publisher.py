@@ -21,7 +21,8 @@ from contracts.message import Message
 MAX_MESSAGE_BYTES = 512 * 1024
 # A leader lost by kill -9 takes up to 14 s to be replaced; a publish outlasts that.
 PUBLISH_DEADLINE_S = 30.0
-ACK_TIMEOUT_S = 5.0
+# Short, because the same message is sent again under the same id.
+ACK_TIMEOUT_S = 2.0
 RETRY_PAUSE_S = 0.25
 
 EXPECT_SUBJECT_EMPTY: Mapping[str, str] = {"Nats-Expected-Last-Subject-Sequence": "0"}

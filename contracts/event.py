@@ -60,12 +60,17 @@ class FoundWishes(Message):
 
 
 class PromptAnalyzed(StepEvent):
-    """What kind of prompt it is; ``language`` is ISO 639-1, ``und`` where none can be told."""
+    """What kind of prompt it is.
+
+    ``language`` is ISO 639-1; where the text has no words to tell it by, it is ``en`` and
+    ``language_known`` is false.
+    """
 
     node: ClassVar[ActorKind | None] = ActorKind.ANALYZER
 
     task_type: TaskType
     language: str
+    language_known: bool = True
     confidence: float = Field(default=1.0, ge=0.0, le=1.0)
     num_tokens: int = 0
     difficulty: str = "medium"

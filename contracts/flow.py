@@ -42,10 +42,11 @@ class Flow(Message):
     edges: tuple[FlowEdge, ...] = ()
 
 
-# What a step leads on to; the flow connects each step with the latest one before it.
+# The two steps side by side at the beginning of every run.
+_BEGINNING = (ActorKind.ANALYZER, ActorKind.HISTORY)
+# What a step may follow; of these the flow takes the one stored last.
 _FOLLOWS: dict[ActorKind, tuple[ActorKind, ...]] = {
-    ActorKind.MONITOR: (ActorKind.ANALYZER, ActorKind.HISTORY),
-    ActorKind.EXECUTOR: (ActorKind.VALIDATOR, ActorKind.MONITOR),
+    ActorKind.EXECUTOR: (ActorKind.VALIDATOR, ActorKind.EXECUTOR, ActorKind.MONITOR),
     ActorKind.VALIDATOR: (ActorKind.EXECUTOR,),
     ActorKind.SUMMARIZER: (ActorKind.VALIDATOR, ActorKind.EXECUTOR),
 }
@@ -63,6 +64,7 @@ def build_flow(journal: Sequence[JournalEntry]) -> Flow:
         step = entry.subject.step
         nodes.append(_flow_node(kind, step, entry.event))
         edges.extend(FlowEdge(source=source, target=step) for source in _sources(kind, latest))
+        latest.pop(kind, None)
         latest[kind] = step
     return Flow(nodes=tuple(nodes), edges=tuple(edges))
 
@@ -80,13 +82,12 @@ def _flow_node(kind: ActorKind, step: str, event: StepEvent) -> FlowNode:
 
 
 def _sources(kind: ActorKind, latest: dict[ActorKind, str]) -> list[str]:
-    if kind is ActorKind.MONITOR:
-        return [latest[source] for source in _FOLLOWS[kind] if source in latest]
-    if kind is ActorKind.EXECUTOR and not {ActorKind.VALIDATOR, ActorKind.MONITOR} & set(latest):
-        return [latest[s] for s in (ActorKind.ANALYZER, ActorKind.HISTORY) if s in latest]
-    for source in _FOLLOWS.get(kind, ()):
-        if source in latest:
+    """The steps that led to one of ``kind``; ``latest`` is in the order of storing."""
+    for source in reversed(latest):
+        if source in _FOLLOWS.get(kind, ()):
             return [latest[source]]
+    if kind in {ActorKind.MONITOR, ActorKind.EXECUTOR}:
+        return [latest[source] for source in _BEGINNING if source in latest]
     return []
 
 

@@ -9,6 +9,11 @@ from contracts.event import FoundWishes, PromptAnalyzed
 from contracts.task import AnalyzePrompt
 
 
+# ISO 639-2 for "undetermined"; 639-1, which the event promises, has no such code.
+UNDETERMINED = "und"
+DEFAULT_LANGUAGE = "en"
+
+
 class Analyzer(Actor):
     """Tells task type, language, length, difficulty and wishes of a prompt from its text."""
 
@@ -22,11 +27,13 @@ class Analyzer(Actor):
     async def analyze(self, task: AnalyzePrompt) -> PromptAnalyzed:
         """Analyze one prompt; takes well under a millisecond and calls no model."""
         analysis = analyze(task.prompt)
+        known = analysis.language != UNDETERMINED
         return PromptAnalyzed(
             run_id=task.run_id,
             attempt=task.attempt,
             task_type=analysis.task_type,
-            language=analysis.language,
+            language=analysis.language if known else DEFAULT_LANGUAGE,
+            language_known=known,
             confidence=analysis.confidence,
             num_tokens=analysis.num_tokens,
             difficulty=analysis.difficulty,

@@ -12,7 +12,7 @@ MAX_TAIL_CHARS = 1200
 MAX_ZONE_WORDS = 32
 MIN_HEAD_WORDS = 5
 MIN_TAIL_WORDS = 3
-MAX_BODY_CHARS = 700
+MAX_BODY_CHARS = 400
 
 QUOTE = " qqq "
 CODE = " ccc "
@@ -21,10 +21,10 @@ _FOLDS = {ord("’"): "'", ord("‘"): "'", ord("`"): "'", ord("´"): "'"}
 _FENCE = re.compile(r"```[^`]*(?:```|$)|~~~[^~]*(?:~~~|$)")
 _INLINE_CODE = re.compile(r"`[^`\n]{1,200}`")
 _QUOTED = re.compile(
-    r"\"[^\"]{1,1500}\"|“[^”]{1,1500}”|«[^»]{1,1500}»|„[^“”]{1,1500}[“”]"
-    r"|(?<![^\W_])'[^'\n]{2,300}'(?![^\W_])|(?<![^\W_])‘[^’\n]{2,300}’(?![^\W_])"
+    r"\"[^\"]{1,1500}\"|“[^“”]{1,1500}”|«[^«»]{1,1500}»|„[^„“”]{1,1500}[“”]"
+    r"|(?<![^\W_])'[^'\n]{2,300}'(?![^\W_])|(?<![^\W_])‘[^‘’\n]{2,300}’(?![^\W_])"
 )
-_SEGMENT_END = re.compile(r"(?<=[.!?:…])\s+|\s*\n\s*|(?<=\?)(?=\w)")
+_SEGMENT_END = re.compile(r"(?<=[.!?:…])\s+|\n\s*|(?<=\?)(?=\w)")
 
 
 def fold(text: str) -> str:
@@ -41,13 +41,17 @@ class Excerpt:
     """Where a prompt says what it wants: its opening, its ending, and a piece of what lies between.
 
     Quoted text and code are replaced by the marks ``QUOTE`` and ``CODE``, because they are what is
-    worked on and not what is asked. ``ends_open`` is true when the opening ends in a colon: what
-    follows is then material, and the ending is empty unless a blank line sets it apart.
+    worked on and not what is asked. ``folded_*`` are the same parts as ``fold`` makes them, and
+    ``sample`` is the prompt itself, cut to its two ends when long. ``ends_open`` is true when the
+    opening ends in a colon: what follows is then material, and the ending is empty unless a blank
+    line sets it apart.
     """
 
     head: str
     tail: str
-    body: str
+    folded_head: str
+    folded_tail: str
+    folded_body: str
     sample: str
     has_fence: bool
     has_quote: bool
@@ -56,23 +60,27 @@ class Excerpt:
     @classmethod
     def of(cls, text: str) -> Self:
         """The excerpt of ``text``; any string is accepted, and the work done is bounded."""
-        stripped = _sample(text)
-        unfenced, num_fences = _FENCE.subn(CODE, stripped)
+        sample = _sample(text)
+        unfenced, num_fences = _FENCE.subn(CODE, sample)
         unquoted, num_quotes = _QUOTED.subn(QUOTE, _INLINE_CODE.sub(CODE, unfenced))
         if not _has_words(unquoted):
             unquoted, num_quotes = unfenced, 0
-        segments = [part for part in _SEGMENT_END.split(unquoted) if part]
+        segments = [stripped for part in _SEGMENT_END.split(unquoted) if (stripped := part.strip())]
         num_head = _count_head(segments)
         head = " ".join(segments[:num_head])
         rest = segments[num_head:]
         ends_open = head.endswith(":")
         num_tail = _count_tail(rest, unquoted, ends_open)
         cut = len(rest) - num_tail
+        head = _words(head, first=True)
+        tail = _words(" ".join(rest[cut:]), first=False)
         return cls(
-            head=_words(head, first=True),
-            tail=_words(" ".join(rest[cut:]), first=False),
-            body=" ".join(rest[:cut])[:MAX_BODY_CHARS],
-            sample=stripped,
+            head=head,
+            tail=tail,
+            folded_head=fold(head),
+            folded_tail=fold(tail),
+            folded_body=fold(" ".join(rest[:cut])[:MAX_BODY_CHARS]),
+            sample=sample,
             has_fence=num_fences > 0,
             has_quote=num_quotes > 0,
             ends_open=ends_open,

@@ -7,8 +7,6 @@ from contracts.event import Outcome, RunAnswered, RunFailed, StepFailed
 from contracts.prompt import TaskType
 from contracts.task import DecideResources, StepTotals, SummarizeRun, ValidateOutput
 
-UNDETERMINED = "und"
-
 
 def plan_decision(run_id: str, state: RunState) -> DecideResources:
     """What the monitor is asked."""
@@ -47,7 +45,7 @@ def expected_language(state: RunState) -> str | None:
     analysis = state["analysis"]
     if analysis.wishes.answer_language is not None:
         return analysis.wishes.answer_language
-    if analysis.task_type is TaskType.TRANSLATE or analysis.language == UNDETERMINED:
+    if analysis.task_type is TaskType.TRANSLATE or not analysis.language_known:
         return None
     return analysis.language
 
