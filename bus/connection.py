@@ -30,6 +30,7 @@ MAX_OUTSTANDING_PINGS = 2
 # A drain with unread subscriptions would otherwise hang for 30 s.
 DRAIN_TIMEOUT_S = 5
 KEPT_ERRORS = 100
+_REFUSED = "authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Connection:
         self._name = name
         self._reconnect_callbacks: list[Callable[[], Awaitable[None]]] = []
         self._reconnecting: asyncio.Task[None] | None = None
+        self._connecting: anyio.CancelScope | None = None
         self.errors: deque[BusError] = deque(maxlen=KEPT_ERRORS)
         self.closed = anyio.Event()
         self.client: Client = QuickClient()
@@ -123,18 +125,20 @@ class Connection:
         Raises: BusUnavailable when no server answers or the log-in is refused.
         """
         last_error = "no answer"
-        with anyio.move_on_after(timeout_s):
+        with anyio.move_on_after(timeout_s) as self._connecting:
             while True:
                 try:
                     await self._connect_once()
                 except (OSError, NatsError) as exc:
-                    last_error = self.errors[-1].message if self.errors else str(exc)
-                    if "authorization" in last_error.lower():
-                        break
+                    last_error = str(exc) or type(exc).__name__
                     await anyio.sleep(RECONNECT_WAIT_S)
                 else:
+                    self._connecting = None
                     self.jetstream = self.client.jetstream(timeout=5)
                     return
+        self._connecting = None
+        if self.errors:
+            last_error = self.errors[-1].message
         where = ", ".join(self._address.urls)
         raise BusUnavailable(
             f"no NATS at {where}: {last_error}",
@@ -143,21 +147,26 @@ class Connection:
 
     async def _connect_once(self) -> None:
         client = QuickClient()
-        await client.connect(
-            **self._address.options(),
-            name=self._name,
-            connect_timeout=2,
-            allow_reconnect=True,
-            max_reconnect_attempts=FOREVER,
-            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # fractions work
-            ping_interval=PING_INTERVAL_S,
-            max_outstanding_pings=MAX_OUTSTANDING_PINGS,
-            drain_timeout=DRAIN_TIMEOUT_S,
-            error_cb=self._on_error,
-            disconnected_cb=self._on_disconnect,
-            reconnected_cb=self._on_reconnect,
-            closed_cb=self._on_closed,
-        )
+        try:
+            await client.connect(
+                **self._address.options(),
+                name=self._name,
+                connect_timeout=2,
+                allow_reconnect=True,
+                max_reconnect_attempts=FOREVER,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # fractions work
+                ping_interval=PING_INTERVAL_S,
+                max_outstanding_pings=MAX_OUTSTANDING_PINGS,
+                drain_timeout=DRAIN_TIMEOUT_S,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnect,
+                reconnected_cb=self._on_reconnect,
+                closed_cb=self._on_closed,
+            )
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await client.close()
+            raise
         self.client = client
 
     async def close(self) -> None:
@@ -204,6 +213,9 @@ class Connection:
     async def _on_error(self, exc: Exception) -> None:
         message = str(exc) or type(exc).__name__
         self.errors.append(BusError(time.monotonic(), message))
+        if self._connecting is not None and _REFUSED in message.lower():
+            # The client would try the same log-in for ever; it will not become right.
+            self._connecting.cancel()
         if not isinstance(exc, (ConnectionError, NoServersError, OSError)):
             logger.error("NATS reported: %s", message)
 
@@ -224,4 +236,6 @@ class Connection:
                 await self._on_error(exc)
 
     async def _on_closed(self) -> None:
-        self.closed.set()
+        # A client that never connected is closed too, and another one tries after it.
+        if self.client.is_closed:
+            self.closed.set()

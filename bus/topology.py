@@ -43,6 +43,10 @@ TASK_ACK_WAIT_S = 10.0
 MAX_DELIVER = 50
 PRESENCE_TTL_S = 10.0
 
+# Limits that are not declared, but that somebody may have set by hand.
+_LIMITS = ("max_msgs", "max_msgs_per_subject", "max_msg_size", "max_consumers", "sealed")
+_UNLIMITED = (None, 0, -1, False)
+
 _NAME_IN_USE = 10058
 _CONSUMER_EXISTS = (10148, 10105, 10013)
 
@@ -285,7 +289,8 @@ def _bucket_config(bucket: Bucket, num_replicas: int) -> StreamConfig:
 
 def _drift(what: str, expected: dict[str, Any], found: dict[str, Any]) -> TopologyDrift:
     differing: Iterable[str] = (
-        name for name, value in expected.items() if value and found.get(name) != value
+        *(name for name, value in expected.items() if value and found.get(name) != value),
+        *(name for name in _LIMITS if found.get(name) not in _UNLIMITED and not expected.get(name)),
     )
     name = next(iter(differing), "configuration")
     return TopologyDrift(what=what, field=name, expected=expected.get(name), found=found.get(name))

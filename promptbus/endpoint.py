@@ -11,12 +11,15 @@ from bus.connection import BusAddress
 from contracts.message import Message
 
 FILE_NAME = "endpoint.json"
+# A later process may get the same id; one that began at another time is not the one that wrote.
+_SAME_START_S = 2.0
 
 
 class Endpoint(Message):
     """Where a running promptbus is; holds a password, so only its owner may read the file."""
 
     pid: int
+    started_at_s: float
     api_url: str | None
     nats_urls: tuple[str, ...]
     nats_user: str | None = None
@@ -31,6 +34,7 @@ def write_endpoint(data_dir: Path, address: BusAddress, api_url: str | None) -> 
     """Leave the note of this process."""
     endpoint = Endpoint(
         pid=os.getpid(),
+        started_at_s=psutil.Process().create_time(),
         api_url=api_url,
         nats_urls=address.urls,
         nats_user=address.user,
@@ -49,7 +53,7 @@ def read_endpoint(data_dir: Path) -> Endpoint | None:
         endpoint = Endpoint.model_validate_json((data_dir / FILE_NAME).read_bytes())
     except (OSError, ValidationError):
         return None
-    return endpoint if psutil.pid_exists(endpoint.pid) else None
+    return endpoint if _is_running(endpoint) else None
 
 
 def remove_endpoint(data_dir: Path) -> None:
@@ -58,3 +62,12 @@ def remove_endpoint(data_dir: Path) -> None:
     if endpoint is not None and endpoint.pid == os.getpid():
         with contextlib.suppress(FileNotFoundError):
             (data_dir / FILE_NAME).unlink()
+
+
+def _is_running(endpoint: Endpoint) -> bool:
+    try:
+        process = psutil.Process(endpoint.pid)
+        is_dead = process.status() == psutil.STATUS_ZOMBIE
+        return not is_dead and abs(process.create_time() - endpoint.started_at_s) < _SAME_START_S
+    except psutil.Error:
+        return False

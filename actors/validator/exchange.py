@@ -97,8 +97,13 @@ def read_exchange(
         finish_reason=finish_reason,
         response_format=response_format,
         task_type=task_type,
-        language=language.split("-")[0].lower() if language else None,
+        language=_code_of(language),
     )
+
+
+def _code_of(language: str | None) -> str | None:
+    code = language.split("-")[0].lower() if language else None
+    return None if code in {"", "und", "mul", "zxx"} else code
 
 
 def _window(text: str) -> str:

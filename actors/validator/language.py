@@ -196,11 +196,7 @@ def weigh_language(text: str) -> LanguageEvidence:
         word.lower().replace("\u2019", "'") for word in words_of(text) if not word[0].isdigit()
     ]
     counts = Counter(words)
-    # One letter alone may be a variable or a list mark.
-    num_common = {
-        code: sum(min(counts[word], _MAX_TIMES) for word in counts.keys() & known if len(word) > 1)
-        for code, known in WORDS.items()
-    }
+    num_common = {code: _count_common(counts, known) for code, known in WORDS.items()}
     num_common["fr"] += sum(1 for word in counts if _ELISION.match(word))
     spelled = [word for word in counts if len(word) >= _MIN_SPELLED_CHARS]
     hits: dict[str, float] = {}
@@ -215,6 +211,12 @@ def weigh_language(text: str) -> LanguageEvidence:
     num_common["es"] += marks
     num_words = sum(min(times, _MAX_TIMES) for times in counts.values())
     return LanguageEvidence(num_words, hits, num_common, _script_of(text))
+
+
+def _count_common(counts: Counter[str], known: frozenset[str]) -> int:
+    # One letter alone may be a variable or a list mark.
+    common = [counts[word] for word in counts.keys() & known if len(word) > 1]
+    return sum(min(times, _MAX_TIMES) for times in common) if len(common) > 1 else len(common)
 
 
 def detect_language(text: str) -> str | None:

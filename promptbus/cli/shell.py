@@ -1,72 +1,103 @@
 """How a command runs: settings, event loop, and errors that name the cause and the cure."""
 
+import asyncio
 import json
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import anyio
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
-from contracts.errors import InvalidInput, PromptbusError, RemoteError
+from contracts.errors import InvalidInput, PromptbusError
+from promptbus.cli.terminal import one_line, open_console, safe_json, tolerate_narrow_encodings
 from promptbus.settings import Settings, load_settings
 from promptbus.telemetry import set_up_logging
 
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 Command = Callable[..., Awaitable[int | None]]
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = open_console(sys.stdout)
+err = open_console(sys.stderr, stderr=True)
 
 
 def run_command(command: Command, args: tuple[Any, ...], overrides: dict[str, Any]) -> None:
     """Run an async command with the settings; exits with its code.
 
-    0 done, 1 failed, 2 misused, 130 interrupted.
+    0 done, 1 failed, 2 misused, 130 interrupted, 143 terminated.
     """
+    tolerate_narrow_encodings()
     try:
         settings = load_settings(**overrides)
         set_up_logging(settings.log_level)
         code = anyio.run(_call, command, settings, args, backend_options=_loop())
     except PromptbusError as exc:
         report(exc)
-        raise typer.Exit(MISUSED if isinstance(exc, InvalidInput) else FAILED) from exc
+        raise typer.Exit(_exit_code(exc)) from exc
     except KeyboardInterrupt as exc:
         raise typer.Exit(INTERRUPTED) from exc
+    except asyncio.CancelledError as exc:
+        raise typer.Exit(TERMINATED) from exc
+    except BrokenPipeError as exc:
+        _leave_closed_pipe()
+        raise typer.Exit(FAILED) from exc
     except BaseExceptionGroup as group:
         known, rest = group.split(PromptbusError)
         if known is None or rest is not None:
             raise
-        report(_first(known))
-        raise typer.Exit(FAILED) from group
+        error = _first(known)
+        report(error)
+        raise typer.Exit(_exit_code(error)) from group
     raise typer.Exit(code or 0)
 
 
 def report(error: PromptbusError) -> None:
     """Say what went wrong and what helps, in two lines on stderr."""
     wire = error.to_wire()
-    err.print(f"[bold red]error[/] {escape(wire.message)}")
+    say_on_stderr(Text.assemble(("error ", "bold red"), one_line(wire.message)))
     if wire.cure:
-        err.print(f"[dim]  try  [/]{escape(wire.cure)}")
+        say_on_stderr(Text.assemble(("  try ", "dim"), one_line(wire.cure)))
+
+
+def say_on_stderr(text: Text | str) -> None:
+    """One line on stderr; the terminal wraps it, so that what stands in it can be copied whole."""
+    err.print(text, soft_wrap=True, markup=False)
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Lines that were laid out already, on stdout."""
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout, for programs."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
-
-
-def fail(info: Any) -> RemoteError:
-    """An error that arrived in its wire form, ready to be raised."""
-    return RemoteError(info)
+    document = json.dumps(value, ensure_ascii=False, default=str)
+    sys.stdout.write(safe_json(document) + "\n")
+    sys.stdout.flush()
 
 
 async def _call(command: Command, settings: Settings, args: tuple[Any, ...]) -> int | None:
+    task = asyncio.current_task()
+    if task is not None:
+        # SIGTERM ends a command as Ctrl-C does: by cancellation, so that children end in order.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await command(settings, *args)
+
+
+def _exit_code(error: PromptbusError) -> int:
+    return MISUSED if isinstance(error, InvalidInput) else FAILED
+
+
+def _leave_closed_pipe() -> None:
+    """Keep the interpreter from writing again to a reader that is gone, as `head` is."""
+    sys.stdout = None  # type: ignore[assignment]
 
 
 def _first(group: BaseExceptionGroup[PromptbusError]) -> PromptbusError:

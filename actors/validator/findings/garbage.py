@@ -5,6 +5,7 @@ import re
 from actors.validator.exchange import Exchange
 from actors.validator.finding import Finding, FindingName
 from actors.validator.folding import fold
+from actors.validator.intent import MATH
 
 TEMPLATE_TOKEN = re.compile(
     r"<\|[a-z_0-9]{2,24}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:pad|unk|bos|eos|mask)>|"
@@ -54,6 +55,7 @@ _HEX_DUMP = re.compile(r"\b(?=[0-9 :]{0,40}[a-f])(?:[0-9a-f]{2}[ :]){8}")
 _MIXED_TOKEN = re.compile(r"(?<![\w.:/-])(?=\w*\d)(?=\w*[a-z])\w{4,}(?![\w.:/-])")
 _MIN_MIXED_TOKENS = 5
 _MIN_MIXED_SHARE = 0.6
+_LATEX = re.compile(r"\\[a-z]{3,}")
 _MIN_SYMBOL_CHARS = 12
 _MAX_SYMBOL_SHARE = 0.35
 _MIN_NOISE_WORDS = 3
@@ -128,7 +130,11 @@ def _symbols(exchange: Exchange) -> str | None:
     text = "".join(exchange.prose.split())
     if len(text) < _MIN_SYMBOL_CHARS or exchange.wants_json or exchange.wants_code:
         return None
-    if exchange.task_type in {"code", "math"} or _asks(exchange, _SYMBOLS_ASKED):
+    if _asks(exchange, _SYMBOLS_ASKED):
+        return None
+    if exchange.task_type in {"code", "math"} and any(char.isalnum() for char in text):
+        return None
+    if exchange.intent.asks(MATH) or _LATEX.search(text):
         return None
     num_symbols = len(_SYMBOL.findall(text))
     if num_symbols > len(text) * _MAX_SYMBOL_SHARE and not _is_emoji(text):

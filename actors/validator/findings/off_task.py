@@ -22,7 +22,7 @@ _NUMBER_WORD = re.compile(
     r"\b(zero|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|"
     r"forty|"
     r"fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|half|third|quarter|double|dozen|"
-    r"infinit\w+|undefined|cero|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|"
+    r"infinit\w+|imaginar\w+|undefined|cero|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|"
     r"catorce|quince|dieci\w+|veint\w+|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|"
     r"cien|ciento|mil|millon|mitad|tercio|doble|docena|indefinid\w+)\b"
 )

@@ -26,6 +26,7 @@ _OPEN_WORDS = frozenset(_OPEN_WORDS_TEXT.split())
 _MIN_LONG_WORDS = 20
 _MIN_OPEN_ENDING_WORDS = 5
 _MIN_LAST_LINE_WORDS = 5
+_CODE_SIGN = re.compile(r"[(){}\[\];=<>$]")
 _STRONG = 85
 _MILD = 20
 
@@ -129,6 +130,6 @@ def _wanted_items(exchange: Exchange) -> int | None:
 def _is_code_like(exchange: Exchange, last: str) -> bool:
     if exchange.fences and exchange.text.endswith(("```", "~~~")):
         return True
-    return (
-        exchange.wants_code or exchange.task_type == "code" or last.startswith(("    ", "\t", "|"))
-    )
+    if exchange.task_type == "code" and _CODE_SIGN.search(last):
+        return True
+    return exchange.wants_code or last.startswith(("    ", "\t", "|"))

@@ -72,15 +72,16 @@ def allowed_languages(exchange: Exchange) -> set[str]:
         return targets
     if exchange.task_type == "translate" or exchange.intent.asks(ORDERS_TRANSLATION):
         return _translation_targets(exchange)
-    allowed = {exchange.language} if exchange.language else set()
+    allowed: set[str] = set()
     named = mentioned_languages(folded)
     of_prompt = weigh_language(exchange.prompt)
     of_instruction = detect_language(exchange.intent.instruction)
+    if of_person := _language_of_prompt(of_prompt):
+        allowed.add(of_person)
+    if exchange.language and _is_plausible(exchange.language, of_prompt):
+        allowed.add(exchange.language)
     if not allowed:
-        of_person = _language_of_prompt(of_prompt)
-        if of_person is None:
-            return set()
-        allowed = {of_person}
+        return set()
     if of_instruction:
         allowed.add(of_instruction)
     if exchange.intent.source and (of_source := detect_language(exchange.intent.source)):
@@ -106,6 +107,13 @@ def _language_of_prompt(evidence: LanguageEvidence) -> str | None:
         ((weight, code) for code, weight in weights.items()), reverse=True
     )[:2]
     return best if first >= second + _MIN_LEAD and evidence.num_common[best] else None
+
+
+def _is_plausible(language: str, evidence: LanguageEvidence) -> bool:
+    """False where the caller's guess of the language has less for it than another has."""
+    if evidence.script or language not in WORDS:
+        return True
+    return evidence.hits[language] >= max(evidence.hits.values())
 
 
 def _own_words(exchange: Exchange) -> str:

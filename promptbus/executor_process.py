@@ -1,0 +1,88 @@
+"""The executor as a child process, so that torch never blocks the other actors."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from contracts.actor_kind import ActorKind
+from contracts.errors import NotReady
+from promptbus.child_process import spawn, stop
+from promptbus.settings import Settings
+
+LOG_NAME = "executor.log"
+RESTART_PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+# A child that lived this long was well; its next fall starts the pauses anew.
+WELL_S = 60.0
+# How a command ends that said in its last lines what is wrong.
+_EXPLAINED = (1, 2)
+
+
+class ExecutorProcess:
+    """Starts the executor, tells when it fell, and starts it again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_s = 0.0
+        self._num_starts = 0
+        self._num_falls = 0
+        self.log: Path = settings.data_dir / LOG_NAME
+
+    def start(self) -> None:
+        """Start the child; its settings travel in the environment, never in argv."""
+        argv = [sys.executable, "-m", "promptbus", "actor", str(ActorKind.EXECUTOR)]
+        # What the fallen one said last must outlive its successor's start.
+        with self.log.open("ab" if self._num_starts else "wb") as log:
+            self._process = spawn(argv, env=self._settings.environment(), log=log)
+        self._started_s = time.monotonic()
+        self._num_starts += 1
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the child is gone though nobody stopped it."""
+        return self._process is not None and self._process.poll() is not None
+
+    def check_first_start(self) -> None:
+        """Tell a child that cannot start from one that fell: starting it again would not help.
+
+        Raises: NotReady with what it said last.
+        """
+        code = self._process.poll() if self._process is not None else None
+        if self._num_starts == 1 and code in _EXPLAINED and not self._was_well:
+            reason, _, cure = self._last_words().partition(" try ")
+            raise NotReady(
+                f"the executor does not start: {reason.removeprefix('error ').strip()}",
+                cure=cure.strip() or f"read its log: {self.log}",
+            )
+
+    def next_pause_s(self) -> float:
+        """How long to wait before it is started again."""
+        if self._was_well:
+            self._num_falls = 0
+        pause_s = RESTART_PAUSES_S[min(self._num_falls, len(RESTART_PAUSES_S) - 1)]
+        self._num_falls += 1
+        return pause_s
+
+    def how_it_ended(self) -> str:
+        """The signal or exit code it ended with."""
+        code = self._process.poll() if self._process is not None else None
+        if code is None:
+            return "it is running"
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def stop(self) -> None:
+        """End the child in order."""
+        if self._process is not None:
+            stop(self._process)
+            self._process = None
+
+    @property
+    def _was_well(self) -> bool:
+        return time.monotonic() - self._started_s > WELL_S
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        begin = max((n for n, line in enumerate(lines) if line.startswith("error ")), default=-1)
+        return " ".join(lines[begin:] if begin >= 0 else lines[-1:])
