@@ -90,7 +90,9 @@ class Actor:
                 raise
             event = failed_step(self.kind, task, exc)
         elapsed_ms = round((time.perf_counter() - started) * 1000, 3)
-        return event.model_copy(update={"duration_ms": elapsed_ms})
+        return event.model_copy(
+            update={"run_id": task.run_id, "attempt": task.attempt, "duration_ms": elapsed_ms}
+        )
 
 
 def failed_step(kind: ActorKind, task: Task, exc: BaseException) -> StepFailed:

@@ -100,7 +100,7 @@ class Connection:
         self._name = name
         self._reconnect_callbacks: list[Callable[[], Awaitable[None]]] = []
         self._reconnecting: asyncio.Task[None] | None = None
-        self._connecting: anyio.CancelScope | None = None
+        self._connecting = False
         self.errors: deque[BusError] = deque(maxlen=KEPT_ERRORS)
         self.closed = anyio.Event()
         self.client: Client = QuickClient()
@@ -124,24 +124,30 @@ class Connection:
 
         Raises: BusUnavailable when no server answers or the log-in is refused.
         """
-        last_error = "no answer"
-        with anyio.move_on_after(timeout_s) as self._connecting:
-            while True:
-                try:
-                    await self._connect_once()
-                except (OSError, NatsError) as exc:
-                    last_error = str(exc) or type(exc).__name__
-                    await anyio.sleep(RECONNECT_WAIT_S)
-                else:
-                    self._connecting = None
-                    self.jetstream = self.client.jetstream(timeout=5)
-                    return
-        self._connecting = None
-        if self.errors:
-            last_error = self.errors[-1].message
+        self._connecting = True
+        try:
+            with anyio.move_on_after(timeout_s):
+                await self._connect_patiently()
+                return
+        finally:
+            self._connecting = False
+        raise self._unavailable(self.errors[-1].message if self.errors else "no answer")
+
+    async def _connect_patiently(self) -> None:
+        while True:
+            try:
+                await self._connect_once()
+            except (OSError, NatsError) as exc:
+                await self._on_error(exc)
+                await anyio.sleep(RECONNECT_WAIT_S)
+            else:
+                self.jetstream = self.client.jetstream(timeout=5)
+                return
+
+    def _unavailable(self, reason: str) -> BusUnavailable:
         where = ", ".join(self._address.urls)
-        raise BusUnavailable(
-            f"no NATS at {where}: {last_error}",
+        return BusUnavailable(
+            f"no NATS at {where}: {reason}",
             cure="start one with `promptbus up`, or check --nats-url and the credentials",
         )
 
@@ -213,9 +219,9 @@ class Connection:
     async def _on_error(self, exc: Exception) -> None:
         message = str(exc) or type(exc).__name__
         self.errors.append(BusError(time.monotonic(), message))
-        if self._connecting is not None and _REFUSED in message.lower():
+        if self._connecting and _REFUSED in message.lower():
             # The client would try the same log-in for ever; it will not become right.
-            self._connecting.cancel()
+            raise self._unavailable(message) from exc
         if not isinstance(exc, (ConnectionError, NoServersError, OSError)):
             logger.error("NATS reported: %s", message)
 

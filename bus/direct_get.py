@@ -80,10 +80,11 @@ class DirectGet:
             with anyio.move_on_after(ANSWER_TIMEOUT_S):
                 while True:
                     message = await subscription.next_msg(timeout=None)
-                    status = (message.headers or {}).get("Status")
-                    if status is None:
+                    headers = message.headers or {}
+                    # A stored message may carry a header "Status" of its own.
+                    if _SEQUENCE in headers:
                         found.append(stored_message(message))
-                    elif status in _END:
+                    elif headers.get("Status") in _END:
                         return found
                     else:
                         return None
@@ -92,6 +93,7 @@ class DirectGet:
             await subscription.unsubscribe()
 
 
+_SEQUENCE = "Nats-Sequence"
 _END = frozenset({str(HTTPStatus.NO_CONTENT.value), str(HTTPStatus.NOT_FOUND.value)})
 
 
@@ -100,7 +102,7 @@ def stored_message(message: Msg) -> StoredMessage:
     headers = message.headers or {}
     return StoredMessage(
         subject=headers["Nats-Subject"],
-        sequence=int(headers["Nats-Sequence"]),
+        sequence=int(headers[_SEQUENCE]),
         stored_at=parse_time(headers["Nats-Time-Stamp"]),
         headers=headers,
         data=message.data,

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from bus.publisher import EXPECT_SUBJECT_EMPTY, Publisher, WrongLastSequence
 from bus.topology import RUNS
 from contracts import subjects
 from contracts.envelope import CE_ID, CE_SOURCE, decode_event
-from contracts.errors import BusUnavailable, MalformedMessage
+from contracts.errors import BusUnavailable, InvalidInput, MalformedMessage
 from contracts.event import Event
-from contracts.journal_entry import JournalEntry
+from contracts.journal_entry import JournalEntry, belongs
+
+logger = logging.getLogger(__name__)
 
 READ_BACK_ATTEMPTS = 10
 
@@ -43,15 +46,18 @@ class Journal:
     async def read(self, run_id: str) -> list[JournalEntry]:
         """The events of one run in order; empty where there are none.
 
-        Raises: InvalidInput for a malformed run id, BusUnavailable, MalformedMessage.
+        What others wrote among them is passed over: anybody in the account may publish there.
+
+        Raises: InvalidInput for a malformed run id, BusUnavailable.
         """
         stored = await self._direct.read_all(subjects.run_journal(run_id))
-        return [entry_of(message) for message in stored]
+        found = (entry_or_none(message) for message in stored)
+        return [entry for entry in found if entry is not None]
 
     async def read_one(self, subject: str) -> JournalEntry | None:
         """The event on ``subject`` as the stream's leader knows it, or None.
 
-        Raises: BusUnavailable.
+        Raises: BusUnavailable; MalformedMessage when something else stands there.
         """
         for _ in range(READ_BACK_ATTEMPTS):
             try:
@@ -73,7 +79,8 @@ class Journal:
         First writer wins: the loser gets the winner's event and adopts it. A conflict with our
         own earlier try, whose acknowledgement was lost, is told by the nonce in ``ce-id``.
 
-        Raises: BusUnavailable, BusDenied, QueueFull, MessageTooLarge.
+        Raises: BusUnavailable, BusDenied, QueueFull, MessageTooLarge; MalformedMessage when the
+        subject is taken by something that is no event.
         """
         nonce = secrets.token_hex(8)
         sent = {**(headers or {}), **EXPECT_SUBJECT_EMPTY}
@@ -104,6 +111,15 @@ def entry_of(message: StoredMessage) -> JournalEntry:
     )
 
 
+def entry_or_none(message: StoredMessage) -> JournalEntry | None:
+    """A stored message as a line of a journal; None, and a warning, when it is not one of ours."""
+    try:
+        return entry_of(message)
+    except (MalformedMessage, InvalidInput) as exc:
+        logger.warning("passed over a foreign message in RUNS: %s", exc)
+        return None
+
+
 def make_entry(
     subject: str, headers: Mapping[str, str], data: bytes, sequence: int, stored_at: datetime
 ) -> JournalEntry:
@@ -111,9 +127,13 @@ def make_entry(
 
     Raises: MalformedMessage, InvalidInput.
     """
+    place = subjects.parse_run(subject)
+    event = decode_event(subject, headers, data)
+    if not belongs(event, place):
+        raise MalformedMessage(subject=subject, reason=f"no place for this {type(event).__name__}")
     return JournalEntry(
-        subject=subjects.parse_run(subject),
-        event=decode_event(subject, headers, data),
+        subject=place,
+        event=event,
         sequence=sequence,
         stored_at=stored_at,
         writer=headers.get(CE_SOURCE, ""),
@@ -139,6 +159,6 @@ def _entry_from_api(answer: Mapping[str, Any]) -> JournalEntry | None:
 
 
 def _parse_headers(raw: bytes) -> dict[str, str]:
-    lines = raw.decode().split("\r\n")[1:]
+    lines = raw.decode(errors="replace").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines if line)
     return {key: value.strip() for key, _, value in pairs}

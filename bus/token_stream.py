@@ -1,5 +1,6 @@
 """Token deltas of running generations, joinable at any time from the first token."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable
 from types import TracebackType
@@ -7,6 +8,7 @@ from typing import Self
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
 from bus.connection import Connection
@@ -15,6 +17,8 @@ from bus.topology import TOKENS
 from contracts import subjects
 from contracts.errors import InvalidInput
 from contracts.generation import TextDelta
+
+logger = logging.getLogger(__name__)
 
 # Escaped in JSON a character takes up to twelve bytes; the bus carries half a mebibyte.
 MAX_DELTA_CHARS = 32 * 1024
@@ -40,7 +44,10 @@ class TokenWriter:
             piece = text[begin : begin + MAX_DELTA_CHARS]
             delta = TextDelta(offset=self._offset, text=piece)
             self._offset += len(piece)
-            await self._connection.client.publish(self._subject, delta.encode())
+            try:
+                await self._connection.client.publish(self._subject, delta.encode())
+            except NatsError as exc:
+                logger.debug("lost a piece of %s: %s", self._subject, exc)
 
 
 class TokenStreams:
@@ -80,19 +87,18 @@ class TokenStreams:
     async def earlier(self, run_id: str) -> list[tuple[int, TextDelta]]:
         """The deltas stored so far, in order."""
         stored = await self._direct.read_all(subjects.tokens_of_run(run_id))
-        return [parse_delta(message.subject, message.data) for message in stored]
+        found = (_delta_or_none(message.subject, message.data) for message in stored)
+        return [item for item in found if item is not None]
 
     async def _on_message(self, message: Msg) -> None:
         run_id = message.subject.split(".", 2)[1]
         listeners = self._listeners.get(run_id)
         if not listeners:
             return
-        try:
-            attempt, delta = parse_delta(message.subject, message.data)
-        except (ValidationError, InvalidInput):
-            return  # Not ours; the subject is open to every client of the account.
-        for listener in tuple(listeners):
-            listener(attempt, delta)
+        item = _delta_or_none(message.subject, message.data)
+        if item is not None:
+            for listener in tuple(listeners):
+                listener(*item)
 
 
 def parse_delta(subject: str, data: bytes) -> tuple[int, TextDelta]:
@@ -102,3 +108,10 @@ def parse_delta(subject: str, data: bytes) -> tuple[int, TextDelta]:
     """
     _, attempt = subjects.parse_tokens(subject)
     return attempt, TextDelta.model_validate_json(data)
+
+
+def _delta_or_none(subject: str, data: bytes) -> tuple[int, TextDelta] | None:
+    try:
+        return parse_delta(subject, data)
+    except (ValidationError, InvalidInput):
+        return None  # Not ours; the subject is open to every client of the account.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.event import Event
-from contracts.subjects import RunSubject
+from contracts.event import CancelRequested, Event, Outcome, RunStarted, StepEvent, StepFailed
+from contracts.subjects import CANCEL, OUTCOME, STARTED, RunSubject
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +17,19 @@ class JournalEntry:
     stored_at: datetime
     writer: str
     nonce: str
+
+
+def belongs(event: Event, place: RunSubject) -> bool:
+    """Whether ``event`` is one that may stand at ``place``: of that run, step and kind; pure."""
+    if event.run_id != place.run_id:
+        return False
+    match event:
+        case StepFailed():
+            return (event.actor, event.attempt) == (place.node, place.attempt)
+        case StepEvent():
+            return (event.node, event.attempt) == (place.node, place.attempt)
+        case RunStarted():
+            return place.node == STARTED
+        case CancelRequested():
+            return place.node == CANCEL
+    return isinstance(event, Outcome) and place.node == OUTCOME

@@ -8,11 +8,11 @@ import anyio
 from actors.history import Projection
 from bus.connection import Connection
 from bus.direct_get import DirectGet, StoredMessage
-from bus.journal import entry_of
+from bus.journal import entry_or_none
 from bus.stored_events import StoredEvents
 from bus.topology import RUNS
 from contracts import subjects
-from contracts.errors import InvalidInput, MalformedMessage, PromptbusError
+from contracts.errors import PromptbusError
 from contracts.journal_entry import JournalEntry
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class HistoryFeed:
                 if not stored:
                     return
                 position = stored[-1].sequence
-                entries = [entry for entry in map(_entry_or_none, stored) if entry is not None]
+                entries = [entry for entry in map(entry_or_none, stored) if entry is not None]
                 await self._projection.apply(entries, through=position)
 
     async def rebuild(self) -> int:
@@ -88,17 +88,9 @@ class HistoryFeed:
         while stored := await self._read(position):
             position = stored[-1].sequence
             for message in stored:
-                entry = _entry_or_none(message)
+                entry = entry_or_none(message)
                 if entry is not None:
                     yield entry
 
     async def _read(self, position: int) -> list[StoredMessage]:
         return await self._direct.read(subjects.RUNS_ALL, from_sequence=position + 1, limit=BATCH)
-
-
-def _entry_or_none(message: StoredMessage) -> JournalEntry | None:
-    try:
-        return entry_of(message)
-    except (MalformedMessage, InvalidInput) as exc:
-        logger.warning("history skips a foreign message in RUNS: %s", exc)
-        return None

@@ -18,7 +18,6 @@ from promptbus.nats_server import NatsServer
 from promptbus.process import Process, open_process
 from promptbus.settings import Durability, Settings
 from promptbus.telemetry import set_up_tracing
-from promptbus.topology_keeper import keep_topology
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +79,6 @@ async def embedded(settings: Settings, say: Say) -> AsyncIterator[Process]:
         say("starting actors")
         spans = set_up_tracing("main")
         process = await stack.enter_async_context(open_process(settings, "main"))
-        stack.callback(keep_topology(process))
         end, ready = anyio.Event(), anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(spans.run, process.connection)

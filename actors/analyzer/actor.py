@@ -8,7 +8,6 @@ from contracts.actor_kind import ActorKind
 from contracts.event import FoundWishes, PromptAnalyzed
 from contracts.task import AnalyzePrompt
 
-
 # ISO 639-2 for "undetermined"; 639-1, which the event promises, has no such code.
 UNDETERMINED = "und"
 DEFAULT_LANGUAGE = "en"

@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from bus.prompt_client import PromptClient
 from contracts.envelope import first_problem
-from contracts.errors import InvalidInput, RunFinished
+from contracts.errors import InvalidInput, RemoteError, RunFinished
 from contracts.prompt import PromptRequest, SubmitPrompt
 from contracts.run_id import new_run_id
 from contracts.run_view import RunView
 from promptbus.cli.client import open_client, running_or_own, wait_for_signal
 from promptbus.cli.run_output import AnswerPrinter, print_steps
-from promptbus.cli.shell import FAILED, INTERRUPTED, err, fail, print_json, report
+from promptbus.cli.shell import FAILED, INTERRUPTED, print_json, report, say_on_stderr
 from promptbus.process import Process
 from promptbus.settings import Settings
 
@@ -37,7 +37,7 @@ async def ask(process: Process, request: PromptRequest, *, as_json: bool = False
             nonlocal interrupted
             await wait_for_signal()
             interrupted = True
-            err.print("\n[dim]cancelling[/]")
+            say_on_stderr("cancelling")
             try:
                 await client.cancel(run_id, reason="interrupted")
             except RunFinished:
@@ -67,7 +67,7 @@ def _finish(view: RunView, *, as_json: bool) -> int:
     else:
         print_steps(view)
         if view.error is not None:
-            report(fail(view.error))
+            report(RemoteError(view.error))
     return 0 if view.state == "answered" else FAILED
 
 

@@ -1,11 +1,11 @@
 """``promptbus models``: what there is, and where it is resident."""
 
-from rich.table import Table
 from rich.text import Text
 
 from contracts.presence import ModelReport
 from promptbus.cli.client import running
-from promptbus.cli.shell import out, print_json
+from promptbus.cli.columns import Column, lay_out
+from promptbus.cli.shell import out, print_json, print_lines
 from promptbus.endpoint import read_endpoint
 from promptbus.settings import Settings
 
@@ -18,21 +18,31 @@ async def list_models(settings: Settings, as_json: bool) -> int:
     if as_json:
         print_json([{"host": host, **model.model_dump(mode="json")} for host, model in offers])
         return 0
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("model", "provider", "state", "host", "size", "context", "strategies"):
-        table.add_column(heading, no_wrap=True)
-    for host, model in offers:
-        table.add_row(
-            Text(model.model, style="bold"),
-            model.provider,
-            _state(model),
-            host,
-            _size(model),
-            f"{model.context_tokens:,}" if model.context_tokens else "",
-            ", ".join(model.strategies),
-        )
-    out.print(table)
+    print_lines(lay_out(_COLUMNS, [_row(host, model) for host, model in offers], out.width))
     return 0
+
+
+_COLUMNS = (
+    Column("model"),
+    Column("provider", hide=3),
+    Column("state"),
+    Column("host", hide=1),
+    Column("size", right=True),
+    Column("context", hide=2, right=True),
+    Column("strategies", hide=4),
+)
+
+
+def _row(host: str, model: ModelReport) -> tuple[Text | str, ...]:
+    return (
+        Text(model.model, style="bold"),
+        model.provider,
+        _state(model),
+        host,
+        _size(model),
+        f"{model.context_tokens:,}" if model.context_tokens else "",
+        ", ".join(model.strategies),
+    )
 
 
 async def _offers(settings: Settings) -> list[tuple[str, ModelReport]]:

@@ -1,7 +1,5 @@
 """A run in the terminal: the answer as it comes, then one line per actor."""
 
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from bus.prompt_client import RunItem, Token
@@ -9,7 +7,9 @@ from contracts.actor_kind import ActorKind
 from contracts.event import AnswerGenerated, RunAnswered, StepFailed
 from contracts.flow import FlowNode
 from contracts.run_view import RunView
-from promptbus.cli.shell import err, out
+from promptbus.cli.columns import Column, lay_out
+from promptbus.cli.shell import err, out, say_on_stderr
+from promptbus.cli.terminal import one_line, safe
 
 SHORT_ID = 8
 
@@ -33,7 +33,7 @@ class AnswerPrinter:
             self._begin(event.attempt)
             self._write(event.result.output[self._printed :])
         elif isinstance(event, StepFailed) and event.actor is ActorKind.EXECUTOR:
-            err.print(f"[yellow]attempt {event.attempt}: {escape(event.error.message)}[/]")
+            say_on_stderr(f"attempt {event.attempt}: {one_line(event.error.message)}")
         elif isinstance(event, RunAnswered):
             out.file.write("\n")
 
@@ -42,7 +42,7 @@ class AnswerPrinter:
             return
         if self._attempt:
             out.file.write("\n")
-            err.print(f"[dim]the validator sent it back; attempt {attempt}[/]")
+            say_on_stderr(f"the validator sent it back; attempt {attempt}")
         self._attempt, self._printed = attempt, 0
 
     def _write(self, text: str) -> None:
@@ -52,22 +52,20 @@ class AnswerPrinter:
 
 
 def print_steps(view: RunView) -> None:
-    """One line per step: the actor, what it found or did, and how long it worked."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(style="dim", overflow="ellipsis", no_wrap=True)
-    for node in view.flow.nodes:
-        table.add_row(_name(node), f"{node.duration_ms:,.1f} ms", Text(safe(node.detail)))
+    """One line per step: the actor, how long it worked, and what it found or did."""
+    rows: list[tuple[Text | str, ...]] = [
+        (_name(node), f"{node.duration_ms:,.1f} ms", Text(one_line(node.detail), style="dim"))
+        for node in view.flow.nodes
+    ]
     total = f"{view.total_time_ms:,.1f} ms" if view.total_time_ms is not None else ""
-    table.add_row(Text(view.state, style=_STYLES.get(view.state, "")), total, f"run {view.run_id}")
-    err.print()
-    err.print(table)
+    state = Text(f"  {view.state}", style=_STYLES.get(view.state, ""))
+    rows.append((state, total, Text(f"run {view.run_id}", style="dim")))
+    say_on_stderr("")
+    for line in lay_out(_COLUMNS, rows, err.width, heading=False):
+        say_on_stderr(line)
 
 
-def safe(text: str) -> str:
-    """``text`` without control characters: no model may move the cursor or colour the screen."""
-    return "".join(sign if sign in "\n\t" or sign.isprintable() else "\ufffd" for sign in text)
+_COLUMNS = (Column(), Column(right=True), Column(min_width=12))
 
 
 def _name(node: FlowNode) -> Text:

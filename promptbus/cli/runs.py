@@ -3,17 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from rich.table import Table
 from rich.text import Text
 
 from actors.history import Projection, RunRow
-from contracts.errors import RunFinished, UnknownRun
+from contracts.errors import RemoteError, RunFinished, UnknownRun
 from contracts.event import RunState
 from contracts.run_view import RunView
 from promptbus.bootstrap import history_url
 from promptbus.cli.client import open_client, running
-from promptbus.cli.run_output import print_steps, safe
-from promptbus.cli.shell import FAILED, err, fail, out, print_json, report
+from promptbus.cli.columns import Column, lay_out
+from promptbus.cli.run_output import print_steps
+from promptbus.cli.shell import FAILED, out, print_json, print_lines, report, say_on_stderr
+from promptbus.cli.terminal import one_line, safe
 from promptbus.history_feed import HistoryFeed
 from promptbus.process import Process
 from promptbus.settings import Settings
@@ -44,9 +45,9 @@ async def list_runs(
     if as_json:
         print_json([row.model_dump(mode="json") for row in rows])
     elif rows:
-        out.print(_table(rows))
+        print_lines(lay_out(_COLUMNS, [_row(row) for row in rows], out.width))
     else:
-        err.print("[dim]no runs yet; make one: promptbus ask 'Hello!'[/]")
+        say_on_stderr("no runs yet; make one: promptbus ask 'Hello!'")
     return 0
 
 
@@ -84,34 +85,37 @@ async def _resolve(process: Process, run_id: str) -> str:
 
 
 def _print_view(view: RunView) -> None:
-    out.print(Text.assemble(("> ", "bold cyan"), safe(view.prompt)))
+    lines = [Text.assemble(("> ", "bold cyan"), safe(view.prompt))]
     if view.output is not None:
-        out.print(Text(safe(view.output)))
+        lines.append(Text(safe(view.output)))
     if view.title:
-        out.print(
-            Text.assemble(
-                (f"\n{safe(view.title)}", "bold"), ("  " + safe(view.summary or ""), "dim")
-            )
-        )
+        summary = one_line(view.summary or "")
+        lines += [Text(), Text.assemble((one_line(view.title), "bold"), ("  " + summary, "dim"))]
+    print_lines(lines)
     print_steps(view)
     if view.error is not None:
-        report(fail(view.error))
+        report(RemoteError(view.error))
 
 
-def _table(rows: list[RunRow]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("run", "started", "state", "model", "score", "title"):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(
-            row.run_id,
-            f"{row.started_at:%m-%d %H:%M:%S}" if row.started_at else "",
-            Text(row.state, style=_STYLES.get(row.state, "")),
-            row.selected_model or "",
-            "" if row.score is None else str(row.score),
-            Text(safe(row.title or row.prompt or "")),
-        )
-    return table
+_COLUMNS = (
+    Column("run"),
+    Column("started", hide=3),
+    Column("state"),
+    Column("model", hide=2),
+    Column("score", hide=4, right=True),
+    Column("title", hide=1, min_width=8),
+)
+
+
+def _row(row: RunRow) -> tuple[Text | str, ...]:
+    return (
+        row.run_id,
+        f"{row.started_at:%m-%d %H:%M:%S}" if row.started_at else "",
+        Text(row.state, style=_STYLES.get(row.state, "")),
+        row.selected_model or "",
+        "" if row.score is None else str(row.score),
+        one_line(row.title or row.prompt or ""),
+    )
 
 
 _STYLES = {"answered": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}

@@ -11,14 +11,17 @@ from promptbus.cli.shell import err, out
 from promptbus.endpoint import remove_endpoint, write_endpoint
 from promptbus.settings import Settings
 from promptbus.supervisor import embedded, wait_for_model
-from promptbus.web_server import serve_api
+from promptbus.web_server import open_listener, serve_api
 
 
 async def run_up(settings: Settings, first_prompt: str | None) -> int:
     """Start, answer the first prompt if there is one, print the address, stay."""
     started_s = time.monotonic()
-    with Status("starting", console=err) as status:
-        async with embedded(settings, status.update) as process, serve_api(process) as url:
+    with open_listener(settings) as listener, Status("starting", console=err) as status:
+        async with (
+            embedded(settings, status.update) as process,
+            serve_api(process, listener) as url,
+        ):
             report = await wait_for_model(process, settings.default_model, status.update)
             status.stop()
             address = process.settings.address()

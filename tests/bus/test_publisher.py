@@ -125,9 +125,7 @@ async def test_a_closed_connection_is_told_at_once(settings: Settings) -> None:
 
 async def test_a_full_queue_is_told(settings: Settings) -> None:
     async with open_process(settings, "test") as process:
-        full = StreamConfig(
-            name="FULL", subjects=["full.*"], max_msgs=1, discard=DiscardPolicy.NEW
-        )
+        full = StreamConfig(name="FULL", subjects=["full.*"], max_msgs=1, discard=DiscardPolicy.NEW)
         await process.connection.jetstream.add_stream(full)
         await process.publisher.publish("full.a", prompt())
         with pytest.raises(QueueFull) as caught:

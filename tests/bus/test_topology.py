@@ -37,7 +37,9 @@ STREAMS = {"PROMPTS", "TASKS", "RUNS", "TOKENS", "SPANS", "DEAD", "KV_actors", "
 async def test_everything_declared_is_made(nats_server: NatsServer) -> None:
     async with Connection(nats_server.address, "test") as connection:
         await ensure(connection.jetstream, declare())
-        found = {info.config.name: info.config for info in await connection.jetstream.streams_info()}
+        found = {
+            info.config.name: info.config for info in await connection.jetstream.streams_info()
+        }
         assert set(found) == STREAMS
         assert found[PROMPTS].retention == RetentionPolicy.WORK_QUEUE
         assert found[PROMPTS].storage == StorageType.FILE
@@ -46,7 +48,9 @@ async def test_everything_declared_is_made(nats_server: NatsServer) -> None:
         assert found[SPANS].storage == StorageType.FILE
         assert found[RUNS].max_age == 7 * 24 * 3600
         assert found[RUNS].republish is not None
-        leases = [await connection.jetstream.consumer_info(PROMPTS, f"coordinator-{p}") for p in Priority]
+        leases = [
+            await connection.jetstream.consumer_info(PROMPTS, f"coordinator-{p}") for p in Priority
+        ]
         assert {lease.config.ack_wait for lease in leases} == {10.0}
         tasks = {info.name for info in await connection.jetstream.consumers_info(TASKS)}
         assert tasks == {"analyzer", "history", "monitor", "validator", "summarizer"}

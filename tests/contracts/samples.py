@@ -39,7 +39,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "messages": chats,
     "model": st.text(min_size=1, max_size=20),
     "strategy": st.text(min_size=1, max_size=20),
-    "session_id": st.text(min_size=1, max_size=20),
+    "session_id": st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20),
     "temperature": st.floats(0, 2),
     "top_p": st.floats(0.001, 1),
     "repetition_penalty": st.floats(0.5, 2),

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.envelope import first_problem
@@ -87,6 +86,7 @@ ORCHESTRATED_ONLY: list[tuple[str, str]] = [
     ("max_attempts", "11"),
     ("max_attempts", "true"),
     ("session_id", '""'),
+    ("session_id", '"a\\u0000b"'),
     ("session_id", json.dumps("s" * 129)),
     ("priority", '"urgent"'),
     ("priority", "1"),
@@ -167,9 +167,7 @@ def test_a_direct_request_keeps_every_wish_on_its_way_to_the_gateway(
     request: DirectRequest,
 ) -> None:
     generation = request.to_generation()
-    kept: dict[str, Any] = {
-        name: getattr(request, name) for name in type(generation).model_fields
-    }
+    kept: dict[str, Any] = {name: getattr(request, name) for name in type(generation).model_fields}
     assert {name: getattr(generation, name) for name in kept} == kept
 
 

@@ -34,16 +34,25 @@ HOSTILE = (
 )
 names = st.text(min_size=1, max_size=40) | st.sampled_from(HOSTILE)
 # Text that looks like a subject of ours far more often than chance would have it.
-parts = (
-    st.sampled_from(
-        (
-            *("runs", "stored", "prompts", "tasks", "tokens", "executor", "analyzer", RUN_ID),
-            *("started", "cancel", "outcome", "normal", "batch", "1", "2", "01", "0", "-1", "+1"),
-            *("*", ">", "", "٣", "²", RUN_ID.upper(), f"{RUN_ID}\n", "a=2Eb", "a=2eb", "=41", "9" * 5000),
-        )
+parts = st.sampled_from(
+    (
+        *("runs", "stored", "prompts", "tasks", "tokens", "executor", "analyzer", RUN_ID),
+        *("started", "cancel", "outcome", "normal", "batch", "1", "2", "01", "0", "-1", "+1"),
+        *(
+            "*",
+            ">",
+            "",
+            "٣",
+            "²",
+            RUN_ID.upper(),
+            f"{RUN_ID}\n",
+            "a=2Eb",
+            "a=2eb",
+            "=41",
+            "9" * 5000,
+        ),
     )
-    | st.text(max_size=5)
-)
+) | st.text(max_size=5)
 any_subject = st.lists(parts, max_size=5).map(".".join)
 
 
@@ -167,12 +176,12 @@ def test_no_subject_is_built_for_an_attempt_that_cannot_be(attempt: int) -> None
 @pytest.mark.parametrize(
     "build",
     [
-        lambda run_id: subjects.run_journal(run_id),
-        lambda run_id: subjects.tokens_of_run(run_id),
+        subjects.run_journal,
+        subjects.tokens_of_run,
         lambda run_id: subjects.run_event(run_id, subjects.CANCEL),
         lambda run_id: subjects.step_event(run_id, ActorKind.MONITOR, 1),
         lambda run_id: subjects.tokens(run_id, 1),
-        lambda run_id: subjects.spans(run_id),
+        subjects.spans,
     ],
 )
 @pytest.mark.parametrize(

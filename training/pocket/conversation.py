@@ -15,16 +15,16 @@ _WEIGHTS = {
     "difference": 5.0,
     "reverse": 5.0,
     "upper": 3.0,
-    "summarize": 2.5,
-    "unknown": 5.0,
+    "summarize": 4.0,
+    "unknown": 6.0,
     "capital": 4.0,
     "opposite": 4.0,
     "to_spanish": 4.0,
     "to_english": 4.0,
     "color": 2.5,
     "code": 2.0,
-    "extract_name": 2.0,
-    "extract_email": 1.6,
+    "extract_name": 3.0,
+    "extract_email": 2.0,
 }
 
 # Skills whose answer may be asked for as {"answer": ...}.

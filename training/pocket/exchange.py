@@ -3,11 +3,13 @@
 import random
 from dataclasses import dataclass, replace
 
-from training.pocket.noise import disturb
+from training.pocket.noise import disturb, with_stray_words
 from training.pocket.phrasing import Language, Split, expand
+from training.pocket.words import made_up
 from training.pocket.world import World
 
 _BRITISH = 0.3
+_STRAY = 0.15
 _QUOTES = ['"{}"', "'{}'", "“{}”", "«{}»", "`{}`"]
 
 
@@ -61,6 +63,14 @@ def compose(
 ) -> str:
     """Opener, phrasing and closer, disturbed and filled: a prompt as a person would type it."""
     core = " ".join(expand(template, rng).split())
+    if split is Split.TRAIN and rng.random() < _STRAY:
+        glue = world.fillers[language]["glue"].train
+        strays = [
+            made_up(language, rng),
+            rng.choice(glue),
+            rng.choice(world.fillers[language]["stray"].train),
+        ]
+        core = with_stray_words(core, rng, strays)
     ends_in_slot = core.endswith(("{sentence}", "{text}"))
     starts_in_slot = core.startswith(("{sentence}", "{text}"))
     if language is Language.ENGLISH and rng.random() < _BRITISH:

@@ -33,6 +33,26 @@ def _typo(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
+def _stray(text: str, rng: random.Random, strays: list[str]) -> str:
+    words = text.split(" ")
+    words.insert(rng.randrange(len(words)), rng.choice(strays))
+    return " ".join(words)
+
+
+def with_stray_words(template: str, rng: random.Random, strays: list[str]) -> str:
+    """Put one or two words that mean nothing here between the words of a template.
+
+    A model this small meets many words it has never seen; this teaches it to go by those it knows.
+    """
+    parts = _SLOT.split(template)
+    places = [i for i in range(0, len(parts), 2) if " " in parts[i].strip()]
+    for _ in range(rng.choice([1, 1, 2])):
+        if places:
+            at = rng.choice(places)
+            parts[at] = _stray(parts[at], rng, strays)
+    return "".join(parts)
+
+
 def disturb(template: str, rng: random.Random) -> str:
     """Disturb the words of a template and leave its slots alone."""
     lower = rng.random() < 0.35

@@ -8,15 +8,15 @@ from training.pocket.words import date, email, made_up, person
 from training.pocket.world import World
 
 # Word salad teaches to copy any sentence instead of recalling the trained ones.
-_SALAD = 0.35
+_SALAD = 0.6
 
 
-def _salad(world: World, language: Language, rng: random.Random) -> str:
+def _salad(world: World, language: Language, rng: random.Random, *, with_names: bool = True) -> str:
     pools = [
         list(world.dictionary[language.other]),
         list(world.opposites[language]),
         world.fillers[language]["other"].train,
-        world.names["first"].train,
+        *([world.names["first"].train] if with_names else []),
     ]
     glue = world.fillers[language]["glue"].train
     words = []
@@ -68,6 +68,19 @@ def text_to_summarize(
     return " ".join([first, *rest]), first
 
 
+def _around(kind: str, world: World, language: Language, rng: random.Random) -> str:
+    """A sentence template around the slot of a kind, with words of no fixed order."""
+    before = world.filler("connective", language, Split.TRAIN, rng)
+    after = world.filler("predicate", language, Split.TRAIN, rng)
+    shape = rng.random()
+    if shape < 0.35:
+        return " ".join(part for part in (before, f"{{{kind}}}", after) if part)
+    words = _salad(world, language, rng, with_names=False).split()
+    start = "" if shape < 0.6 else " ".join(words[: rng.randint(1, 5)]) + " "
+    end = "" if shape > 0.85 else " " + " ".join(words[-rng.randint(1, 5) :]).lower()
+    return f"{start}{{{kind}}}{end}"
+
+
 @dataclass(frozen=True)
 class Extraction:
     """A sentence, and the value that it holds for the kind that is asked."""
@@ -81,6 +94,8 @@ def sentence_with(
 ) -> Extraction:
     """A sentence that holds a ``name``, a ``date`` or an ``email``, perhaps among others."""
     template = world.filler(f"{kind}_sentence", language, split, rng)
+    if split is Split.TRAIN and rng.random() < 0.35:
+        template = _around(kind, world, language, rng)
     values = {
         "name": person(world, split, rng),
         "date": date(world, language, rng),
