@@ -13,6 +13,7 @@ its neighbours: the runtime brings it tasks and takes its events away.
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, Self, TypeVar, get_type_hints
 
@@ -49,16 +50,26 @@ def handler(method: HandlerT) -> HandlerT:
     return method
 
 
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A marked method, and whether it wants the step besides the task."""
+
+    name: str
+    takes_step: bool
+
+
 class Actor:
     """Base of all actors; ``async with`` opens and closes what it holds."""
 
     kind: ClassVar[ActorKind]
-    handlers: ClassVar[dict[type[Task], str]]
+    handlers: ClassVar[dict[type[Task], Handler]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         marked = inspect.getmembers(cls, lambda member: getattr(member, _MARK, False))
-        cls.handlers = {_task_type(cls, method): name for name, method in marked}
+        cls.handlers = {
+            _task_type(cls, method): Handler(name, _takes_step(method)) for name, method in marked
+        }
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,14 +88,14 @@ class Actor:
         Returns the event, or :class:`StepFailed` when the actor cannot do it and says so with a
         permanent error. Raises: PromptbusError that is retryable, or any unforeseen exception.
         """
-        name = self.handlers.get(type(task))
-        if name is None:
+        found = self.handlers.get(type(task))
+        if found is None:
             reason = f"{self.kind} takes no {type(task).__name__}"
             raise MalformedMessage(subject=f"tasks.{self.kind}", reason=reason)
-        method = getattr(self, name)
+        method = getattr(self, found.name)
         started = time.perf_counter()
         try:
-            event: StepEvent = await _call(method, task, step)
+            event: StepEvent = await (method(task, step) if found.takes_step else method(task))
         except PromptbusError as exc:
             if exc.retryable:
                 raise
@@ -101,9 +112,8 @@ def failed_step(kind: ActorKind, task: Task, exc: BaseException) -> StepFailed:
     return StepFailed(run_id=task.run_id, attempt=task.attempt, actor=kind, error=error.to_wire())
 
 
-def _call(method: Callable[..., Awaitable[StepEvent]], task: Task, step: Step) -> Any:
-    takes_step = len(inspect.signature(method).parameters) > 1
-    return method(task, step) if takes_step else method(task)
+def _takes_step(method: Callable[..., Any]) -> bool:
+    return len(inspect.signature(method).parameters) > len(("self", "task"))
 
 
 def _task_type(cls: type, method: Callable[..., Any]) -> type[Task]:

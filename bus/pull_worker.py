@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 PULL_EXPIRES_S = 30.0
 HEARTBEAT_S = 5.0
-# Three missed heartbeats: the request is gone, whatever the reason.
-SILENCE_S = 3 * HEARTBEAT_S
+# So many missed heartbeats: the request is gone, whatever the reason.
+MISSED_HEARTBEATS = 3
 # In-progress is sent this often per AckWait, so that two may be lost.
 PROGRESS_PER_ACK_WAIT = 3
 # Work beyond this is given up to another worker: a hung handler must not hold a message for ever.
@@ -84,12 +84,16 @@ class PullWorker:
         *,
         max_in_flight: int,
         drain_s: float = DRAIN_S,
+        expires_s: float = PULL_EXPIRES_S,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._connection = connection
         self._consumer = consumer
         self._handle = handle
         self._max_in_flight = max_in_flight
         self._drain_s = drain_s
+        self._expires_s = expires_s
+        self._heartbeat_s = heartbeat_s
         self._in_flight: dict[str, tuple[Msg, float]] = {}  # by ack subject
         self._requested = 0
         self._heard_s = time.monotonic()
@@ -158,8 +162,8 @@ class PullWorker:
         self._num_inboxes += 1
         request = {
             "batch": wanted,
-            "expires": int(PULL_EXPIRES_S * _SECOND_NS),
-            "idle_heartbeat": int(HEARTBEAT_S * _SECOND_NS),
+            "expires": int(self._expires_s * _SECOND_NS),
+            "idle_heartbeat": int(self._heartbeat_s * _SECOND_NS),
         }
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._consumer.stream}.{self._consumer.name}"
         await self._connection.client.publish(
@@ -235,7 +239,8 @@ class PullWorker:
             await anyio.sleep(1.0)
             if not self._connection.is_connected:
                 continue
-            silent = time.monotonic() - self._heard_s > SILENCE_S and self._requested > 0
+            silence_s = time.monotonic() - self._heard_s
+            silent = self._requested > 0 and silence_s > MISSED_HEARTBEATS * self._heartbeat_s
             if not (self._missing or silent):
                 continue
             self._missing = False

@@ -1,6 +1,8 @@
 """The LangGraph graph of a run: nodes of one line of intent, pure routes between them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Protocol, TypeVar
 
 from langgraph.graph import END, START, StateGraph
@@ -130,13 +132,23 @@ def build_graph() -> CompiledStateGraph[RunState, RunContext, RunState, RunState
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "analyzer")
     graph.add_edge(START, "history")
-    graph.add_conditional_edges("analyzer", route_after_analysis)
+    graph.add_conditional_edges("analyzer", _awaitable(route_after_analysis))
     graph.add_edge("monitor", "executor")
-    graph.add_conditional_edges("executor", route_after_execution)
-    graph.add_conditional_edges("validator", route_after_validation)
+    graph.add_conditional_edges("executor", _awaitable(route_after_execution))
+    graph.add_conditional_edges("validator", _awaitable(route_after_validation))
     graph.add_edge("outcome", "summarizer")
     graph.add_edge("summarizer", END)
     return graph.compile()
+
+
+def _awaitable(route: Callable[[RunState], str]) -> Callable[[RunState], Awaitable[str]]:
+    """``route`` as a coroutine function: LangGraph sends plain functions through a thread."""
+
+    @wraps(route)
+    async def chosen(state: RunState) -> str:
+        return route(state)
+
+    return chosen
 
 
 async def _need(runtime: GraphRuntime, task: Task, kind: type[EventT]) -> EventT:

@@ -77,7 +77,7 @@ class Skills:
     ) -> Exchange:
         def said(spoken: Language) -> str:
             text = self._world.answers[skill][spoken].format(**facts.get(spoken, {}))
-            return text.replace(" de el ", " del ")
+            return text.replace(" de el ", " del ").replace("..", ".")
 
         return Exchange(skill, language, prompt, said(language), said(language.other))
 
@@ -98,8 +98,7 @@ class Skills:
         asked = disturb_item(asked, rng)
         prompt = self._prompt(section, {"country": asked, "item": asked}, language, split, rng)
         facts = {own: {"country": country[own], "capital": capital[own]} for own in Language}
-        exchange = self._told("capital", prompt, language, facts)
-        return exchange.with_answer(exchange.answer.replace("D.C..", "D.C."))
+        return self._told("capital", prompt, language, facts)
 
     def _color(
         self, language: Language, split: Split, rng: random.Random, section: str = "color"

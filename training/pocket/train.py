@@ -65,9 +65,10 @@ def make_model(args: argparse.Namespace, tokenizer: PreTrainedTokenizerFast) -> 
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         dtype="float32",
-        attn_implementation=_ATTENTION,
     )
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    model.set_attn_implementation(_ATTENTION)
+    return model
 
 
 def _pad(rows: list[list[int]], value: int) -> torch.Tensor:
