@@ -11,12 +11,14 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from bus.connection import Connection
@@ -34,6 +36,8 @@ PROGRESS_PER_ACK_WAIT = 3
 # Work beyond this is given up to another worker: a hung handler must not hold a message for ever.
 WORK_CEILING_S = 24 * 3600.0
 DRAIN_S = 20.0
+# Ending a subscription is one round trip.
+DROP_S = 2.0
 
 ACK_PREFIX: Final = "$JS.ACK."
 _SECOND_NS = 1_000_000_000
@@ -102,7 +106,10 @@ class PullWorker:
         self._stop = anyio.Event()
         self._idle = anyio.Event()
         self._inbox = ""
-        self._num_inboxes = 0
+        self._num_requests = 0
+        self._subscription: Subscription | None = None
+        self._renewing = anyio.Lock()
+        self._left = anyio.Event()
         self._tasks: TaskGroup | None = None
 
     @property
@@ -120,19 +127,17 @@ class PullWorker:
         ``task_status`` is told when the first pull request is out.
         """
         forget = self._connection.on_reconnect(self._pull_afresh)
-        subscription = await self._connection.client.subscribe(
-            self._new_prefix() + ".*", cb=self._on_message, pending_msgs_limit=-1
-        )
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                await self._pull_afresh()
-                task_status.started()
-                tasks.start_soon(self._keep_pulling)
-                tasks.start_soon(self._send_progress)
-                await self._stop.wait()
-                self._stopping = True
-                await subscription.unsubscribe()
+                try:
+                    await self._pull_afresh()
+                    task_status.started()
+                    tasks.start_soon(self._keep_pulling)
+                    tasks.start_soon(self._send_progress)
+                    await self._stop.wait()
+                finally:
+                    await self._leave()
                 with anyio.move_on_after(self._drain_s):
                     while self._in_flight:
                         self._idle = anyio.Event()
@@ -140,16 +145,45 @@ class PullWorker:
                 tasks.cancel_scope.cancel()
         finally:
             forget()
-            self._stopping = True
 
-    def _new_prefix(self) -> str:
-        self._inbox = str(self._connection.client.new_inbox())
-        return self._inbox
+    async def _leave(self) -> None:
+        """Pull no more; what arrives meanwhile goes back at once."""
+        self._stopping = True
+        with anyio.CancelScope(shield=True):
+            if self._subscription is not None:
+                await self._drop(self._subscription)
+        self._left.set()
 
     async def _pull_afresh(self) -> None:
-        """Forget what was requested: after a reconnect the server has forgotten it too."""
-        self._requested = 0
+        """Forget what was requested, and see to it that the server forgets it too.
+
+        Requests live as long as somebody listens on their inbox, over a reconnect as well. A new
+        inbox ends the old ones, so that never more is pulled than there are slots.
+        """
+        async with self._renewing:
+            if self._stopping:
+                return
+            old, self._requested = self._subscription, 0
+            self._inbox = str(self._connection.client.new_inbox())
+            self._subscription = await self._connection.client.subscribe(
+                f"{self._inbox}.*",
+                cb=partial(self._on_message, self._inbox),
+                pending_msgs_limit=-1,
+            )
+            if old is not None:
+                await self._drop(old)
         await self._top_up()
+
+    async def _drop(self, subscription: Subscription) -> None:
+        """End a subscription; the messages it still holds are handed back."""
+        try:
+            if not self._connection.is_connected:
+                await subscription.unsubscribe()
+                return
+            with anyio.move_on_after(DROP_S):
+                await subscription.drain()
+        except (NatsError, TimeoutError) as exc:
+            logger.debug("%s: subscription not drained: %s", self._consumer.name, exc)
 
     async def _top_up(self) -> None:
         wanted = self._max_in_flight - len(self._in_flight) - self._requested
@@ -159,7 +193,7 @@ class PullWorker:
         if self._stopping or not self._connection.is_connected:
             return
         self._requested += wanted
-        self._num_inboxes += 1
+        self._num_requests += 1
         request = {
             "batch": wanted,
             "expires": int(self._expires_s * _SECOND_NS),
@@ -167,19 +201,21 @@ class PullWorker:
         }
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._consumer.stream}.{self._consumer.name}"
         await self._connection.client.publish(
-            subject, json.dumps(request).encode(), reply=f"{self._inbox}.{self._num_inboxes}"
+            subject, json.dumps(request).encode(), reply=f"{self._inbox}.{self._num_requests}"
         )
 
-    async def _on_message(self, message: Msg) -> None:
+    async def _on_message(self, inbox: str, message: Msg) -> None:
         self._heard_s = time.monotonic()
+        current = inbox == self._inbox
         if not message.reply.startswith(ACK_PREFIX):
-            headers = message.headers or {}
-            await self._on_status(headers.get("Status", ""), headers)
+            if current:
+                headers = message.headers or {}
+                await self._on_status(headers.get("Status", ""), headers)
             return
-        self._requested -= 1
-        if self._tasks is None or self._stopping:
-            await message.nak()
+        if self._tasks is None or self._stopping or not current:
+            await self._settle(message, "nak")
             return
+        self._requested = max(0, self._requested - 1)
         self._in_flight[message.reply] = (message, time.monotonic())
         self._tasks.start_soon(self._work, message)
         if self._requested <= 0:
@@ -188,8 +224,8 @@ class PullWorker:
     async def _on_status(self, status: str, headers: Mapping[str, str]) -> None:
         if status == _HEARTBEAT:
             return
-        undelivered = headers.get("Nats-Pending-Messages")
-        if undelivered is not None:
+        undelivered = headers.get("Nats-Pending-Messages", "")
+        if undelivered.isdecimal():
             # This request ended with so many messages undelivered; the others go on.
             self._requested = max(0, self._requested - int(undelivered))
             await self._top_up()
@@ -206,6 +242,8 @@ class PullWorker:
             await self._settle(message, "term")
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
+                # A message given back before this worker left would come straight back to it.
+                await self._left.wait()
                 await self._settle(message, "nak")
             raise
         except Exception as exc:

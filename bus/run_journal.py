@@ -1,6 +1,8 @@
 """One run's journal in the hands of its coordinator: ask, replay, cancel, outcome."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
@@ -47,7 +49,7 @@ class RunJournal:
         self._stored = stored
         self._publisher = publisher
         self._events: dict[str, Event] = {}
-        self._waiting: dict[str, anyio.Event] = {}
+        self._waiting: dict[str, asyncio.Future[None]] = {}
         self._num_reconnects = 0
         self._forget: list[Callable[[], None]] = []
         self.cancelled = anyio.Event()
@@ -120,35 +122,53 @@ class RunJournal:
         with tracer.start_as_current_span(
             f"send {task_template(task)}", kind=trace.SpanKind.PRODUCER, attributes=attributes
         ):
-            with anyio.move_on_after(deadline_s):
-                return await self._ask_until_stored(task, subject)
-            return await self._fail_late(task, deadline_s)
+            event = await self._ask_until_stored(task, subject, deadline_s)
+            return event if event is not None else await self._fail_late(task, deadline_s)
 
-    async def _ask_until_stored(self, task: Task, subject: str) -> StepEvent:
-        step, num_asks = task.step, 0
-        try:
-            while True:
-                num_asks += 1
-                arrived = self._waiting[step] = anyio.Event()
-                num_reconnects = self._num_reconnects
-                asked = task if num_asks == 1 else task.model_copy(update={"ask": num_asks})
-                await self._publisher.publish(
-                    subject, asked, message_id=f"{self.run_id}/{step}/{num_asks}"
-                )
-                while num_reconnects == self._num_reconnects:
-                    event = await self._await_event(step, arrived)
-                    if event is not None:
-                        return event
-        finally:
-            self._waiting.pop(step, None)
+    async def _ask_until_stored(
+        self, task: Task, subject: str, deadline_s: float
+    ) -> StepEvent | None:
+        """The step's event, or None once the deadline has passed.
 
-    async def _await_event(self, step: str, arrived: anyio.Event) -> StepEvent | None:
-        with anyio.move_on_after(SILENCE_S):
-            await arrived.wait()
+        The task is first sent without waiting for its acknowledgement, which nearly always would
+        come after its result is under way. After a silence it is published again under the same
+        message id: JetStream drops the copy, or tells why the first was not stored.
+        """
+        step, num_asks, ends_s = task.step, 0, time.monotonic() + deadline_s
+        while True:
+            num_asks += 1
+            num_reconnects = self._num_reconnects
+            asked = task if num_asks == 1 else task.model_copy(update={"ask": num_asks})
+            message_id = f"{self.run_id}/{step}/{num_asks}"
+            await self._publisher.send(subject, asked, message_id=message_id)
+            confirmed = False
+            while num_reconnects == self._num_reconnects:
+                left_s = ends_s - time.monotonic()
+                event = await self._await_event(step, min(SILENCE_S, left_s))
+                if event is not None or left_s <= SILENCE_S:
+                    return event
+                if not confirmed:
+                    await self._publisher.publish(subject, asked, message_id=message_id)
+                    confirmed = True
+
+    async def _await_event(self, step: str, timeout_s: float) -> StepEvent | None:
+        if step not in self._events and timeout_s > 0:
+            await self._wait(step, timeout_s)
         if step not in self._events:
             await self._refresh_quietly()
         event = self._events.get(step)
         return event if isinstance(event, StepEvent) else None
+
+    async def _wait(self, step: str, timeout_s: float) -> None:
+        """Wait for news of the step, a reconnect, or the time to pass."""
+        loop = asyncio.get_running_loop()
+        news = self._waiting[step] = loop.create_future()
+        timer = loop.call_later(timeout_s, _wake, news)
+        try:
+            await news
+        finally:
+            timer.cancel()
+            del self._waiting[step]
 
     async def _refresh_quietly(self) -> None:
         try:
@@ -179,14 +199,19 @@ class RunJournal:
         self._events.setdefault(step, entry.event)
         if isinstance(entry.event, CancelRequested):
             self.cancelled.set()
-        arrived = self._waiting.get(step)
-        if arrived is not None:
-            arrived.set()
+        news = self._waiting.get(step)
+        if news is not None:
+            _wake(news)
 
     async def _on_reconnect(self) -> None:
         self._num_reconnects += 1
-        for arrived in self._waiting.values():
-            arrived.set()
+        for news in self._waiting.values():
+            _wake(news)
+
+
+def _wake(news: asyncio.Future[None]) -> None:
+    if not news.done():
+        news.set_result(None)
 
 
 def task_subject(task: Task) -> str:

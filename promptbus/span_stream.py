@@ -1,12 +1,12 @@
-"""Sends every span twice to ``spans.<trace_id>``: when it starts and when it ends.
+"""Sends every span to ``spans.<trace_id>``: while it is open, and when it has ended.
 
 So a flow is visible while it happens, and without any tracing backend. Spans are collected for a
-moment and travel one message per trace.
+moment and travel one message per trace; one that began and ended within that moment is sent once.
 """
 
 import json
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from typing import Any
 
 import anyio
@@ -29,14 +29,14 @@ class SpanStream(SpanProcessor):
     """A span processor; :meth:`run` sends what it collected until it is cancelled."""
 
     def __init__(self) -> None:
-        self._unsent: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_UNSENT)
+        self._unsent: dict[int, ReadableSpan] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Collect a span that began."""
         self._collect(span)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Collect a span that ended."""
+        """Collect a span that ended, in place of its beginning if that was not sent yet."""
         self._collect(span)
 
     def shutdown(self) -> None:
@@ -48,8 +48,11 @@ class SpanStream(SpanProcessor):
 
     def _collect(self, span: ReadableSpan) -> None:
         context = span.context
-        if context is not None and context.trace_flags.sampled:
-            self._unsent.append((f"{context.trace_id:032x}", span_record(span)))
+        if context is None or not context.trace_flags.sampled:
+            return
+        self._unsent[context.span_id] = span
+        if len(self._unsent) > MAX_UNSENT:
+            del self._unsent[next(iter(self._unsent))]
 
     async def run(self, connection: Connection) -> None:
         """Send collected spans every ``FLUSH_EVERY_S`` until cancelled."""
@@ -65,9 +68,10 @@ class SpanStream(SpanProcessor):
         if not self._unsent or not connection.is_connected:
             return
         by_trace: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        while self._unsent:
-            trace_id, record = self._unsent.popleft()
-            by_trace[trace_id].append(record)
+        unsent, self._unsent = self._unsent, {}
+        for span in unsent.values():
+            record = span_record(span)
+            by_trace[record["traceId"]].append(record)
         for trace_id, records in by_trace.items():
             for begin in range(0, len(records), MAX_SPANS_PER_MESSAGE):
                 payload = {"spans": records[begin : begin + MAX_SPANS_PER_MESSAGE]}
