@@ -181,7 +181,7 @@ class PullWorker:
                 await subscription.unsubscribe()
                 return
             with anyio.move_on_after(DROP_S):
-                await subscription.drain()
+                await subscription.drain()  # type: ignore[no-untyped-call]
         except (NatsError, TimeoutError) as exc:
             logger.debug("%s: subscription not drained: %s", self._consumer.name, exc)
 
