@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from actors.actor import Handler
 from actors.monitor import Monitor
 from contracts.errors import NoExecutor
 from contracts.presence import HostReport
@@ -13,7 +14,7 @@ from tests.actors.monitor.hosts import host, model, pocket
 
 
 def test_it_takes_decisions_on_resources() -> None:
-    assert Monitor.handlers == {DecideResources: "decide"}
+    assert Monitor.handlers == {DecideResources: Handler("decide", takes_step=False)}
 
 
 async def test_each_decision_asks_for_the_hosts_as_they_are_now() -> None:

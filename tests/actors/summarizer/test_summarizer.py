@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from actors.actor import Handler
 from actors.summarizer import Summarizer
 from actors.summarizer.writing import build_prompt, parse_written
 from contracts.errors import ProviderFailed
@@ -27,7 +28,7 @@ EXTRACTED = ("What is the capital of France", "The capital of France is Paris.")
 
 
 def test_it_takes_finished_runs() -> None:
-    assert Summarizer.handlers == {SummarizeRun: "summarize"}
+    assert Summarizer.handlers == {SummarizeRun: Handler("summarize", takes_step=False)}
 
 
 async def test_a_run_gets_title_summary_and_totals() -> None:
