@@ -14,6 +14,8 @@ from contracts.task import GenerateAnswer
 
 # A first answer that failed validation was often greedy; a repeat of it would be the same.
 RETRY_TEMPERATURE = 0.3
+# A task has room for so many turns, whole pairs of them, besides those of the prompt itself.
+MAX_RECALLED_TURNS = 62
 
 
 def plan_attempt(run_id: str, state: RunState) -> GenerateAnswer:
@@ -27,7 +29,7 @@ def plan_attempt(run_id: str, state: RunState) -> GenerateAnswer:
         "top_p": submitted.top_p,
     }
     if change is not None:
-        fields |= _changed(change, fields)
+        fields |= _changed(change, fields, state)
     if submitted.seed is not None:
         fields["seed"] = (submitted.seed + number - 1) % 2**32
     return GenerateAnswer(
@@ -39,7 +41,7 @@ def plan_attempt(run_id: str, state: RunState) -> GenerateAnswer:
         messages=_conversation(state, change),
         stop=submitted.stop,
         response_format=submitted.response_format,
-        num_recalled=len(state["history"].turns) if "history" in state else 0,
+        num_recalled=len(_recalled(state)),
         **fields,
     )
 
@@ -62,10 +64,8 @@ def choose_model(state: RunState, change: Change | None) -> str:
         raise ValueError("no model was decided before the first attempt")
     if submitted.model or change is None or not change.another_model or resources is None:
         return chosen
-    tried = {g.result.model for g in state["generations"] if isinstance(g, AnswerGenerated)}
-    untried = [model for model in resources.fallbacks if model not in tried]
-    num_retries = len(state["generations"]) - 1
-    return untried[min(num_retries, len(untried) - 1)] if untried else chosen
+    tried = _models_tried(state)
+    return next((model for model in resources.fallbacks if model not in tried), chosen)
 
 
 def best_attempt(state: RunState) -> tuple[AnswerGenerated, OutputValidated | None] | None:
@@ -84,16 +84,43 @@ def best_attempt(state: RunState) -> tuple[AnswerGenerated, OutputValidated | No
     return generated, judged_best
 
 
-def _changed(change: Change, fields: dict[str, Any]) -> dict[str, Any]:
+def _models_tried(state: RunState) -> set[str]:
+    """The model each attempt so far went to; a failure does not name its own, so it is replayed."""
+    tried: set[str] = set()
+    for number, generated in enumerate(state["generations"]):
+        if isinstance(generated, AnswerGenerated):
+            tried.add(generated.result.model)
+            continue
+        before = state.copy()
+        before["generations"] = state["generations"][:number]
+        before["validations"] = state["validations"][:number]
+        tried.add(choose_model(before, wanted_change(before) if number else None))
+    return tried
+
+
+def _changed(change: Change, fields: dict[str, Any], state: RunState) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     if change.max_tokens_factor is not None:
-        longer = int((fields["max_tokens"] or DEFAULT_MAX_TOKENS) * change.max_tokens_factor)
+        limit = _limit_that_cut(state) or fields["max_tokens"] or DEFAULT_MAX_TOKENS
+        longer = int(limit * change.max_tokens_factor)
         changed["max_tokens"] = max(1, min(longer, MAX_NEW_TOKENS))
     if change.temperature is not None:
         changed["temperature"] = change.temperature
     if change.repetition_penalty is not None:
         changed["repetition_penalty"] = change.repetition_penalty
     return changed
+
+
+def _limit_that_cut(state: RunState) -> int | None:
+    """The limit that ended the latest answer: the model's own, or an earlier change's."""
+    latest = state["generations"][-1]
+    if isinstance(latest, StepFailed) or latest.result.finish_reason != "length":
+        return None
+    return latest.result.usage.completion_tokens or None
+
+
+def _recalled(state: RunState) -> tuple[ChatMessage, ...]:
+    return state["history"].turns[-MAX_RECALLED_TURNS:] if "history" in state else ()
 
 
 def _strategy(state: RunState, change: Change | None) -> str | None:
@@ -106,7 +133,6 @@ def _strategy(state: RunState, change: Change | None) -> str | None:
 
 
 def _conversation(state: RunState, change: Change | None) -> tuple[ChatMessage, ...]:
-    history = state.get("history")
     asked = state["submitted"].conversation()
     leading = [turn for turn in asked if turn.role == "system"]
     following = [turn for turn in asked if turn.role != "system"]
@@ -114,5 +140,4 @@ def _conversation(state: RunState, change: Change | None) -> tuple[ChatMessage, 
         last = following[-1]
         extended = f"{last.content}\n{change.instruction}"
         following[-1] = last.model_copy(update={"content": extended})
-    turns = history.turns if history else ()
-    return (*leading, *turns, *following)
+    return (*leading, *_recalled(state), *following)
