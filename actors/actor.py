@@ -21,6 +21,7 @@ from contracts.actor_kind import ActorKind
 from contracts.errors import MalformedMessage, PromptbusError, Unexpected
 from contracts.event import StepEvent, StepFailed
 from contracts.task import Task
+from contracts.waiting import WaitNote
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Awaitable[StepEvent]])
 
@@ -42,6 +43,9 @@ class Step(Protocol):
 
     async def finish(self) -> None:
         """Say that no more text follows."""
+
+    async def report_wait(self, note: WaitNote) -> None:
+        """Tell whoever follows the run what this step waits for."""
 
 
 def handler(method: HandlerT) -> HandlerT:

@@ -13,12 +13,14 @@ from bus.journal import Journal
 from bus.publisher import Publisher
 from bus.pull_worker import Delivery, Reject, Retry, backoff_s
 from bus.token_stream import TokenWriter
+from bus.wait_stream import WaitWriter
 from contracts import semconv, subjects
 from contracts.actor_kind import ActorKind
 from contracts.envelope import CE_TYPE, decode, type_name
 from contracts.errors import MalformedMessage, MessageTooLarge, PromptbusError, Unexpected
 from contracts.event import DeadLetter, StepEvent
 from contracts.task import Task
+from contracts.waiting import WaitNote
 
 logger = logging.getLogger(__name__)
 tracer = trace.get_tracer("promptbus")
@@ -35,8 +37,9 @@ HOLD_S = 0.02
 class BusStep:
     """What a handler may use of its step: cancellation, and a way for its text."""
 
-    def __init__(self, tokens: TokenWriter) -> None:
+    def __init__(self, tokens: TokenWriter, waits: WaitWriter) -> None:
         self._tokens = tokens
+        self._waits = waits
         self._cancelled = False
         self._callbacks: list[Callable[[], None]] = []
         self._held: list[str] = []
@@ -73,6 +76,10 @@ class BusStep:
         self._held.clear()
         self._flushed_s = time.monotonic()
         await self._tokens.write(text)
+
+    async def report_wait(self, note: WaitNote) -> None:
+        """Tell what the step waits for."""
+        await self._waits.write(note)
 
 
 class TaskServer:
@@ -114,7 +121,10 @@ class TaskServer:
             raise Retry(DOUBLE_PAUSE_S)
         if (task.ask > 1 or delivery.num_delivered > 1) and await self._is_done(task):
             return
-        step = self._steps[key] = BusStep(TokenWriter(self._connection, task.run_id, task.attempt))
+        step = self._steps[key] = BusStep(
+            TokenWriter(self._connection, task.run_id, task.attempt),
+            WaitWriter(self._connection, task.run_id, task.attempt),
+        )
         try:
             await self._do(task, step, delivery)
         finally:

@@ -139,12 +139,14 @@ def task_consumer(kind: ActorKind, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consu
     return Consumer(TASKS, str(kind), subjects.tasks(kind), ack_wait_s)
 
 
-def executor_consumer(model: str, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consumer:
-    """The queue of generations with one model."""
+def executor_consumer(
+    model: str, priority: Priority, ack_wait_s: float = TASK_ACK_WAIT_S
+) -> Consumer:
+    """The queue of generations with one model and of one priority."""
     return Consumer(
         TASKS,
-        subjects.executor_consumer(model),
-        subjects.executor_tasks_filter(model),
+        subjects.executor_consumer(model, priority),
+        subjects.executor_tasks(model, priority),
         ack_wait_s,
     )
 
@@ -175,7 +177,15 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
                 max_bytes=16 * GIB,
                 republish_to=subjects.STORED_RUNS_ALL,
             ),
-            Stream(TOKENS, (subjects.TOKENS_ALL,), limits, memory, 600, 256 * MIB, old),
+            Stream(
+                TOKENS,
+                (subjects.TOKENS_ALL, subjects.WAITS_ALL),
+                limits,
+                memory,
+                600,
+                256 * MIB,
+                old,
+            ),
             Stream(
                 SPANS,
                 (subjects.SPANS_ALL,),

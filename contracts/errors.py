@@ -208,6 +208,39 @@ class ModelLoadFailed(PromptbusError):
         self.model = model
 
 
+class OutOfMemory(PromptbusError):
+    """A device ran out of memory though all that may leave it had left."""
+
+    code = "out_of_memory"
+    status = 503
+
+    def __init__(self, *, model: str, device: str, reason: str) -> None:
+        super().__init__(
+            f"model {model} on {device}: {reason}",
+            cure="choose a smaller model, the strategy `optimized`, fewer max_tokens, "
+            "or unload others",
+        )
+        self.model = model
+        self.device = device
+
+
+class DoesNotFit(PromptbusError):
+    """The model fits on no host, whatever else left it; says by how much, per host."""
+
+    code = "does_not_fit"
+    status = 503
+
+    def __init__(self, *, model: str, needed_bytes: int, shortfalls: tuple[str, ...]) -> None:
+        super().__init__(
+            f"model {model} fits nowhere: {'; '.join(shortfalls) or 'there is no host'}",
+            cure="choose a smaller model or the strategy `optimized`, raise the memory budget "
+            "of an executor, or start one on a bigger machine",
+        )
+        self.model = model
+        self.needed_bytes = needed_bytes
+        self.shortfalls = shortfalls
+
+
 class NoExecutor(PromptbusError):
     """No executor is present that could serve the run."""
 

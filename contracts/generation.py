@@ -11,6 +11,7 @@ from contracts.prompt import (
     BoundedFormat,
     ChatMessage,
     ModelKey,
+    Priority,
     StopString,
     StrategyKey,
     check_text,
@@ -25,7 +26,8 @@ DEFAULT_MAX_TOKENS = 256
 class GenerationFields(BaseModel):
     """What a model is asked: the turns and how to sample.
 
-    What is left out follows the model's entry in the registry.
+    What is left out follows the model's entry in the registry. With ``local_only`` the text never
+    leaves the machines of the executors: no remote provider is asked, not even as a fallback.
     """
 
     model: ModelKey = "pocket"
@@ -39,6 +41,8 @@ class GenerationFields(BaseModel):
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
     stop: tuple[StopString, ...] = Field(default=(), max_length=8)
     response_format: BoundedFormat | None = None
+    local_only: bool = False
+    priority: Priority = Priority.NORMAL
 
     @model_validator(mode="after")
     def _check_text(self) -> Self:
@@ -89,7 +93,9 @@ class GenerationResult(Message):
     """What a model answered, and what it took; all times in milliseconds.
 
     ``total_time_ms`` runs from the call of the gateway to the last token; ``first_token_ms`` from
-    the call to the first; ``cache_hit`` tells that the model was resident.
+    the call to the first; ``cache_hit`` tells that the model was resident. ``cancel_time_ms`` runs
+    from the wish to stop to the moment the model was free again. ``fallback_from`` names the model
+    that was asked for, where another one answered in its place.
     """
 
     output: str
@@ -104,6 +110,8 @@ class GenerationResult(Message):
     first_token_ms: float | None = None
     inference_time_ms: float = 0.0
     total_time_ms: float = 0.0
+    cancel_time_ms: float | None = None
+    fallback_from: str | None = None
     usage: Usage = Usage()
 
     def execution_metrics(self) -> dict[str, float | int | str | bool | None]:

@@ -11,16 +11,26 @@ from contracts.message import Message
 
 
 class DeviceReport(Message):
-    """Memory of one device in bytes: a GPU, or the host's RAM for ``kind`` cpu."""
+    """Memory of one device in bytes: a GPU, or the host's RAM for ``kind`` cpu.
+
+    ``total_bytes`` is what models may use of it, ``free_bytes`` what of that no model holds;
+    ``evictable_bytes`` are held by models that are neither busy nor pinned.
+    """
 
     name: str
     kind: Literal["cuda", "mps", "cpu"]
     total_bytes: int
     free_bytes: int
+    evictable_bytes: int = 0
 
 
 class ModelReport(Message):
-    """One model an executor serves, and whether it is resident now."""
+    """One model an executor serves, and whether it is resident now.
+
+    ``size_bytes`` is all the memory it takes (weights, KV cache, workspace): measured where it was
+    resident before, else estimated. ``num_running`` generations are in ``slots`` now,
+    ``num_waiting`` were taken and wait; ``generation_s`` is what one took of late.
+    """
 
     model: str
     provider: str
@@ -36,10 +46,15 @@ class ModelReport(Message):
     resident: bool = False
     resident_strategy: str | None = None
     loading: float | None = Field(default=None, ge=0.0, le=1.0)
+    pinned: bool = False
+    slots: int = 1
+    num_running: int = 0
+    num_waiting: int = 0
+    generation_s: float | None = None
 
 
 class HostReport(Message):
-    """A machine as its executor sees it."""
+    """A machine as its executor sees it; ``host`` is the executor's name, unique on the bus."""
 
     host: str
     num_cpus: int

@@ -85,6 +85,7 @@ class Wishes(BaseModel):
     session_id: SessionId | None = None
     deadline_s: float | None = Field(default=None, gt=0.0, le=MAX_DEADLINE_S)
     max_attempts: int | None = Field(default=None, ge=1, le=10)
+    local_only: bool = False
 
 
 class PromptBody(Wishes):

@@ -28,6 +28,7 @@ STORED_RUNS_ALL = "stored.runs.>"
 STORED_CANCELS = "stored.runs.*.cancel"
 STORED_OUTCOMES = "stored.runs.*.outcome"
 TOKENS_ALL = "tokens.*.*"
+WAITS_ALL = "waits.*"
 SPANS_ALL = "spans.*"
 DEAD_ALL = "dead.*"
 
@@ -104,18 +105,16 @@ def executor_tasks(model: str, priority: Priority) -> str:
     return f"tasks.{ActorKind.EXECUTOR}.{encode_token(model)}.{priority}"
 
 
-def executor_tasks_filter(model: str) -> str:
-    """All priorities of one model."""
-    return f"tasks.{ActorKind.EXECUTOR}.{encode_token(model)}.*"
+EXECUTOR_TASKS_ALL = f"tasks.{ActorKind.EXECUTOR}.*.*"
 
 
-def executor_consumer(model: str) -> str:
-    """Name of the durable consumer of one model's queue."""
+def executor_consumer(model: str, priority: Priority) -> str:
+    """Name of the durable consumer of one model's queue of one priority."""
     token = encode_token(model)
     if len(token) > MAX_NAME_BYTES:
         # No token holds a lone "=", so a digest is never the name of another model.
         token = f"={hashlib.sha256(token.encode()).hexdigest()}"
-    return f"{ActorKind.EXECUTOR}-{token}"
+    return f"{ActorKind.EXECUTOR}-{token}-{priority}"
 
 
 def step_event(run_id: str, node: ActorKind, attempt: int) -> str:
@@ -146,6 +145,11 @@ def tokens(run_id: str, attempt: int) -> str:
 def tokens_of_run(run_id: str) -> str:
     """The text of all attempts of a run."""
     return f"tokens.{check_run_id(run_id)}.*"
+
+
+def waits(run_id: str) -> str:
+    """Where it is told why a run waits."""
+    return f"waits.{check_run_id(run_id)}"
 
 
 def spans(trace_id: str) -> str:

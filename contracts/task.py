@@ -63,6 +63,7 @@ class DecideResources(Task):
     model: str | None = None
     strategy: str | None = None
     priority: Priority = Priority.NORMAL
+    local_only: bool = False
 
 
 class GenerateAnswer(Task, GenerationFields):
@@ -74,7 +75,6 @@ class GenerateAnswer(Task, GenerationFields):
 
     actor: ClassVar[ActorKind] = ActorKind.EXECUTOR
 
-    priority: Priority = Priority.NORMAL
     timeout_s: float = Field(default=600.0, gt=0)
     num_recalled: int = Field(default=0, ge=0)
 

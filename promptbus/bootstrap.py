@@ -18,6 +18,7 @@ from promptbus.process import Process
 from promptbus.settings import Settings
 
 ALL_KINDS = tuple(ActorKind)
+HISTORY_NAME = "history.sqlite3"
 LIGHT_KINDS = tuple(kind for kind in ActorKind if kind is not ActorKind.EXECUTOR)
 
 
@@ -126,7 +127,11 @@ async def _add_executor(roster: Roster) -> None:
 
     host = ModelHost(roster.process.settings)
     roster.stack.push_async_callback(host.close)
-    consumers = [executor_consumer(report.model) for report in host.gateway.models()]
+    consumers = [
+        executor_consumer(report.model, priority)
+        for report in host.gateway.models()
+        for priority in Priority
+    ]
     for consumer in consumers:
         await make_consumer(roster.process.connection.jetstream, consumer)
     queues = [Queue(consumer, roster.process.settings.max_generations) for consumer in consumers]
@@ -163,7 +168,7 @@ def history_url(settings: Settings) -> Any:
     if settings.database_url is not None:
         return settings.database_url
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return sqlite_url(settings.data_dir / "history.sqlite3")
+    return sqlite_url(settings.data_dir / HISTORY_NAME)
 
 
 # Each builder imports its actor itself: a monitor box needs neither torch nor langgraph.

@@ -12,7 +12,7 @@ from contracts.errors import UnknownModel
 from contracts.generation import FinishReason, Source
 from providers.cancellation import Cancellation
 from providers.generation_job import GenerationJob
-from providers.provider import Generated, LoadedModel, OnProgress, OnText
+from providers.provider import Generated, LoadedModel, OnProgress, OnText, OnWait
 from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
 from providers.stop_cutter import StopCutter
@@ -33,7 +33,12 @@ class EchoProvider:
         return True
 
     async def generate(
-        self, job: GenerationJob, *, on_text: OnText | None, cancel: Cancellation
+        self,
+        job: GenerationJob,
+        *,
+        on_text: OnText | None,
+        on_wait: OnWait | None,
+        cancel: Cancellation,
     ) -> Generated:
         """Answer at once, or word by word when ``on_text`` wants to hear it."""
         started_at = time.perf_counter()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from contracts.generation import GenerationRequest
-from contracts.prompt import ChatMessage
+from contracts.prompt import ChatMessage, Priority, ResponseFormat
 from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
 
@@ -13,7 +13,7 @@ _NumberT = TypeVar("_NumberT", int, float)
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """One generation to run; nothing in it is optional but the seed."""
+    """One generation to run, with no default left open."""
 
     entry: ModelEntry
     strategy: Strategy
@@ -24,6 +24,9 @@ class GenerationJob:
     repetition_penalty: float
     seed: int | None
     stop: tuple[str, ...]
+    response_format: ResponseFormat | None = None
+    priority: Priority = Priority.NORMAL
+    local_only: bool = False
 
 
 def build_job(request: GenerationRequest, entry: ModelEntry, strategy: Strategy) -> GenerationJob:
@@ -46,6 +49,9 @@ def build_job(request: GenerationRequest, entry: ModelEntry, strategy: Strategy)
         repetition_penalty=_given(request.repetition_penalty, defaults.repetition_penalty),
         seed=request.seed,
         stop=request.stop,
+        response_format=request.response_format,
+        priority=request.priority,
+        local_only=request.local_only,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.generation import FinishReason, LoadProgress, Source
+from contracts.waiting import WaitNote
 from providers.cancellation import Cancellation
 from providers.generation_job import GenerationJob
 from providers.registries.model_entry import ModelEntry
@@ -12,6 +13,7 @@ from providers.registries.strategy_registry import Strategy
 
 OnText = Callable[[str], None]
 OnProgress = Callable[[LoadProgress], None]
+OnWait = Callable[[WaitNote], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,15 @@ class Generated:
     started_at: float
     first_token_at: float | None
     ended_at: float
+    cancel_time_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model that is resident, or on its way: ``loading`` is the fraction read, else None."""
+    """A model that is resident, or on its way: ``loading`` is the fraction read, else None.
+
+    ``size_bytes`` is all the memory it holds: weights, KV cache and workspace.
+    """
 
     model: str
     strategy: str
@@ -40,6 +46,11 @@ class LoadedModel:
     context_tokens: int | None = None
     num_parameters: int | None = None
     loading: float | None = None
+    pinned: bool = False
+    slots: int = 1
+    num_running: int = 0
+    num_waiting: int = 0
+    generation_s: float | None = None
 
 
 class Provider(Protocol):
@@ -70,13 +81,19 @@ class Provider(Protocol):
         ...
 
     async def generate(
-        self, job: GenerationJob, *, on_text: OnText | None, cancel: Cancellation
+        self,
+        job: GenerationJob,
+        *,
+        on_text: OnText | None,
+        on_wait: OnWait | None,
+        cancel: Cancellation,
     ) -> Generated:
         """Run ``job``, loading its model if need be.
 
         ``on_text`` is called on the event loop with each piece of text; the pieces joined are the
-        output. Once ``cancel`` is set, or the awaiting task is cancelled, decoding stops within
-        one token; in the first case what there is so far is returned as ``cancelled``.
+        output. ``on_wait`` is called there about once a second while the job waits. Once ``cancel``
+        is set, or the awaiting task is cancelled, decoding stops within one token; in the first
+        case what there is so far is returned as ``cancelled``.
         """
         ...
 

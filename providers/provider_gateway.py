@@ -7,15 +7,16 @@ from collections.abc import AsyncGenerator, Iterable
 from contracts.errors import NotReady, PromptbusError
 from contracts.generation import GenerationRequest, GenerationResult, TextDelta, Usage
 from contracts.presence import ModelReport
+from contracts.waiting import WaitNote
 from providers.cancellation import Cancellation
 from providers.foreign_error import as_provider_failed
 from providers.generation_job import GenerationJob, build_job
 from providers.model_report import build_model_report
-from providers.provider import Generated, LoadedModel, OnProgress, OnText, Provider
+from providers.piece_queue import PieceQueue
+from providers.provider import Generated, LoadedModel, OnProgress, OnText, OnWait, Provider
 from providers.registries.model_entry import ModelEntry
 from providers.registries.model_registry import ModelRegistry
 from providers.registries.strategy_registry import StrategyRegistry
-from providers.text_queue import TextQueue
 
 
 class ProviderGateway:
@@ -46,12 +47,12 @@ class ProviderGateway:
         """
         called_at = time.perf_counter()
         job = self._job(request)
-        return await self._run(job, None, cancel or Cancellation(), called_at)
+        return await self._run(job, None, None, cancel or Cancellation(), called_at)
 
     async def stream(
         self, request: GenerationRequest, *, cancel: Cancellation | None = None
-    ) -> AsyncGenerator[TextDelta | GenerationResult, None]:
-        """The pieces of the answer as they come, and the result as the last item.
+    ) -> AsyncGenerator[TextDelta | WaitNote | GenerationResult, None]:
+        """Notes while it waits, the pieces of the answer as they come, and the result at last.
 
         Closing the iterator stops decoding; to be sure that it is closed, iterate within
         ``contextlib.aclosing``. Setting ``cancel`` ends the stream with a cancelled result.
@@ -60,15 +61,18 @@ class ProviderGateway:
         job = self._job(request)
         stop = Cancellation()
         forget = cancel.on_cancel(stop.cancel) if cancel is not None else None
-        texts = TextQueue()
-        generation = asyncio.create_task(self._run(job, texts.put, stop, called_at))
-        generation.add_done_callback(lambda _: texts.end())
+        pieces = PieceQueue()
+        generation = asyncio.create_task(self._run(job, pieces.put, pieces.put, stop, called_at))
+        generation.add_done_callback(lambda _: pieces.end())
         generation.add_done_callback(_mark_seen)
         try:
             offset = 0
-            while (text := await texts.get()) is not None:
-                yield TextDelta(offset=offset, text=text)
-                offset += len(text)
+            while (piece := await pieces.get()) is not None:
+                if isinstance(piece, WaitNote):
+                    yield piece
+                    continue
+                yield TextDelta(offset=offset, text=piece)
+                offset += len(piece)
             yield await generation
         finally:
             stop.cancel()
@@ -138,12 +142,15 @@ class ProviderGateway:
         self,
         job: GenerationJob,
         on_text: OnText | None,
+        on_wait: OnWait | None,
         cancel: Cancellation,
         called_at: float,
     ) -> GenerationResult:
         provider = self._provider(job.entry)
         try:
-            generated = await provider.generate(job, on_text=on_text, cancel=cancel)
+            generated = await provider.generate(
+                job, on_text=on_text, on_wait=on_wait, cancel=cancel
+            )
         except PromptbusError:
             raise
         except Exception as exc:
@@ -174,6 +181,7 @@ def _result(
         first_token_ms=None if first_token_at is None else _ms(called_at, first_token_at),
         inference_time_ms=_ms(generated.started_at, generated.ended_at),
         total_time_ms=_ms(called_at, generated.ended_at),
+        cancel_time_ms=generated.cancel_time_ms,
         usage=Usage(
             prompt_tokens=generated.prompt_tokens,
             completion_tokens=generated.completion_tokens,

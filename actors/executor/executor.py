@@ -14,6 +14,7 @@ from contracts.event import AnswerGenerated, StepEvent
 from contracts.generation import GenerationFields, GenerationRequest, GenerationResult
 from contracts.prompt import ChatMessage
 from contracts.task import GenerateAnswer
+from contracts.waiting import WaitNote
 from providers.cancellation import Cancellation
 from providers.provider_gateway import ProviderGateway
 
@@ -79,7 +80,10 @@ class Executor(Actor):
                 if isinstance(piece, GenerationResult):
                     await step.finish()
                     return piece
-                await step.emit(piece.text)
+                if isinstance(piece, WaitNote):
+                    await step.report_wait(piece)
+                else:
+                    await step.emit(piece.text)
         raise ProviderFailed(provider=request.model, reason="the stream ended without a result")
 
 

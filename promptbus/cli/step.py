@@ -16,6 +16,7 @@ from contracts.errors import InvalidInput, InvalidJson, PromptbusError
 from contracts.message import Message
 from contracts.run_id import new_run_id
 from contracts.task import Task
+from contracts.waiting import WaitNote
 from promptbus.bootstrap import history_url
 from promptbus.cli.actor import parse_kind
 from promptbus.cli.shell import FAILED, err
@@ -37,6 +38,9 @@ class AloneStep:
 
     async def finish(self) -> None:
         """Nothing is held."""
+
+    async def report_wait(self, note: WaitNote) -> None:
+        """Nobody listens."""
 
 
 async def run_step(settings: Settings, name: str) -> int:

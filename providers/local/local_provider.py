@@ -19,7 +19,7 @@ from providers.local.manager.model_manager import (
     OnBytes,
     Resident,
 )
-from providers.provider import Generated, LoadedModel, OnProgress, OnText
+from providers.provider import Generated, LoadedModel, OnProgress, OnText, OnWait
 from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
 
@@ -65,7 +65,12 @@ class LocalProvider:
         return self._available and is_on_disk(entry)
 
     async def generate(
-        self, job: GenerationJob, *, on_text: OnText | None, cancel: Cancellation
+        self,
+        job: GenerationJob,
+        *,
+        on_text: OnText | None,
+        on_wait: OnWait | None,
+        cancel: Cancellation,
     ) -> Generated:
         """Wait for the model and for its slot, then decode on its thread."""
         entered = await self._enter_unless_cancelled(job, cancel)

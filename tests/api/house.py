@@ -23,6 +23,7 @@ from contracts.actor_kind import ActorKind
 from contracts.event import AnswerGenerated, StepEvent
 from contracts.generation import GenerationResult
 from contracts.presence import HostReport, ModelReport
+from contracts.prompt import Priority
 from contracts.task import GenerateAnswer
 from promptbus.bootstrap import serve_actors
 from promptbus.process import Process, open_process
@@ -156,7 +157,7 @@ async def serve(app: FastAPI, limits: ApiLimits | None = None) -> AsyncIterator[
         server = uvicorn.Server(config)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listener])
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            while not server.started:
                 await anyio.sleep(0.01)
             yield int(listener.getsockname()[1])
             server.should_exit = True
@@ -165,7 +166,7 @@ async def serve(app: FastAPI, limits: ApiLimits | None = None) -> AsyncIterator[
 async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
     """Wait until ``condition`` holds."""
     with anyio.fail_after(timeout_s):
-        while not condition():  # noqa: ASYNC110 - whatever the condition is
+        while not condition():
             await anyio.sleep(0.01)
 
 
@@ -178,9 +179,10 @@ async def _slow_runtime(process: Process, slow: SlowExecutor) -> ActorRuntime:
         board=process.board,
         version=VERSION,
     )
-    consumer = executor_consumer(SLOW)
-    await ensure_consumer(process.connection.jetstream, consumer)
-    runtime.add(slow, (Queue(consumer, 8),), slow.describe)
+    consumers = [executor_consumer(SLOW, priority) for priority in Priority]
+    for consumer in consumers:
+        await ensure_consumer(process.connection.jetstream, consumer)
+    runtime.add(slow, [Queue(consumer, 8) for consumer in consumers], slow.describe)
     return runtime
 
 

@@ -138,15 +138,16 @@ async def test_a_consumer_with_another_filter_is_found(nats_server: NatsServer) 
 async def test_any_model_has_a_queue_of_its_own(nats_server: NatsServer, model: str) -> None:
     async with Connection(nats_server.address, "test") as connection:
         await ensure(connection.jetstream, declare())
-        consumer = executor_consumer(model)
-        for each in (consumer, executor_consumer("neighbour"), consumer):
+        consumer = executor_consumer(model, Priority.NORMAL)
+        neighbour = executor_consumer("neighbour", Priority.NORMAL)
+        for each in (consumer, neighbour, consumer):
             await ensure_consumer(connection.jetstream, each)
         publisher = Publisher(connection, "test")
         task = GenerateAnswer(run_id=new_run_id(), model=model, prompt="hi")
         await publisher.publish(subjects.executor_tasks(model, Priority.NORMAL), task)
         info = await connection.jetstream.consumer_info(TASKS, consumer.name)
         assert info.num_pending == 1
-        other = await connection.jetstream.consumer_info(TASKS, executor_consumer("neighbour").name)
+        other = await connection.jetstream.consumer_info(TASKS, neighbour.name)
         assert other.num_pending == 0
 
 

@@ -93,16 +93,18 @@ def test_a_queue_of_an_executor_is_parsed_as_it_was_built(model: str, priority: 
     assert len(subject.split(".")) == 4
 
 
-@given(names, names)
-def test_two_models_never_share_a_queue(one: str, other: str) -> None:
-    same = subjects.executor_consumer(one) == subjects.executor_consumer(other)
-    assert same == (one == other)
+@given(names, names, st.sampled_from(Priority), st.sampled_from(Priority))
+def test_two_models_or_priorities_never_share_a_queue(
+    one: str, other: str, first: Priority, second: Priority
+) -> None:
+    same = subjects.executor_consumer(one, first) == subjects.executor_consumer(other, second)
+    assert same == ((one, first) == (other, second))
 
 
 @given(names | st.text(min_size=50, max_size=200, alphabet="/ü"))
 def test_a_consumer_has_a_name_that_the_server_takes(model: str) -> None:
     try:
-        name = subjects.executor_consumer(model)
+        name = subjects.executor_consumer(model, Priority.INTERACTIVE)
     except InvalidInput:
         return
     assert re.fullmatch(r"[A-Za-z0-9_=-]+", name)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from contracts.errors import NotReady, UnknownModel, UnknownStrategy
 from contracts.generation import GenerationRequest, GenerationResult, TextDelta
 from contracts.prompt import ChatMessage
+from contracts.waiting import WaitNote
 from providers.cancellation import Cancellation
 from providers.echo_provider import EchoProvider
 from providers.provider_gateway import ProviderGateway
@@ -32,6 +33,7 @@ async def collect(
     async for item in gateway.stream(request):
         if isinstance(item, GenerationResult):
             return deltas, item
+        assert isinstance(item, TextDelta)
         deltas.append(item)
     raise AssertionError("the stream ended without a result")
 
@@ -80,7 +82,7 @@ async def test_a_stop_string_ends_the_answer() -> None:
 
 async def test_a_cancelled_stream_ends_with_what_there_was() -> None:
     cancel = Cancellation()
-    items: list[TextDelta | GenerationResult] = []
+    items: list[TextDelta | WaitNote | GenerationResult] = []
     async for item in build_gateway().stream(ask("one two three"), cancel=cancel):
         items.append(item)
         cancel.cancel()

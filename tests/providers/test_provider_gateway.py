@@ -10,7 +10,7 @@ from providers.cancellation import Cancellation
 from providers.echo_provider import EchoProvider
 from providers.generation_job import GenerationJob
 from providers.local.local_provider import LocalProvider
-from providers.provider import Generated, OnText
+from providers.provider import Generated, OnText, OnWait
 from providers.provider_gateway import ProviderGateway
 from providers.registries.model_registry import ModelRegistry
 from providers.registries.strategy_registry import StrategyRegistry
@@ -21,7 +21,12 @@ class Faulty(EchoProvider):
     """A provider whose library fails."""
 
     async def generate(
-        self, job: GenerationJob, *, on_text: OnText | None, cancel: Cancellation
+        self,
+        job: GenerationJob,
+        *,
+        on_text: OnText | None,
+        on_wait: OnWait | None,
+        cancel: Cancellation,
     ) -> Generated:
         raise RuntimeError("cannot open /home/ana/secret/weights.bin")
 
