@@ -12,6 +12,10 @@ from typing import IO
 _PR_SET_PDEATHSIG = 1
 _STOP_S = 10.0
 
+# How the last lines of a command begin that says what is wrong with it.
+ERROR_MARK = "error "
+CURE_MARK = " help "
+
 # Where the kernel cannot signal a child when its parent dies, a shell looks once a second.
 _WATCH = 'while kill -0 "$0" 2>/dev/null; do sleep 1; done; kill -TERM "$1" 2>/dev/null'
 

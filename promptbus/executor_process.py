@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts.actor_kind import ActorKind
 from contracts.errors import NotReady
-from promptbus.child_process import spawn, stop
+from promptbus.child_process import CURE_MARK, ERROR_MARK, spawn, stop
 from promptbus.settings import Settings
 
 LOG_NAME = "executor.log"
@@ -51,10 +51,9 @@ class ExecutorProcess:
         """
         code = self._process.poll() if self._process is not None else None
         if self._num_starts == 1 and code in _EXPLAINED and not self._was_well:
-            reason, _, cure = self._last_words().partition(" try ")
+            reason, cure = self._last_words()
             raise NotReady(
-                f"the executor does not start: {reason.removeprefix('error ').strip()}",
-                cure=cure.strip() or f"read its log: {self.log}",
+                f"the executor does not start: {reason}", cure=cure or f"read its log: {self.log}"
             )
 
     def next_pause_s(self) -> float:
@@ -82,7 +81,16 @@ class ExecutorProcess:
     def _was_well(self) -> bool:
         return time.monotonic() - self._started_s > WELL_S
 
-    def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        begin = max((n for n, line in enumerate(lines) if line.startswith("error ")), default=-1)
-        return " ".join(lines[begin:] if begin >= 0 else lines[-1:])
+    def _last_words(self) -> tuple[str, str]:
+        """What it said is wrong, and the cure it named; the end of a traceback where it did not."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        reasons = [line for line in lines if line.startswith(ERROR_MARK)]
+        if not reasons:
+            # The last line of a group of exceptions is a frame of dashes.
+            said = [line.strip("|+- ") for line in lines if line.strip("|+- ")]
+            return (said[-1] if said else self.how_it_ended()), ""
+        cures = [line for line in lines[lines.index(reasons[-1]) :] if line.startswith(CURE_MARK)]
+        return (
+            reasons[-1].removeprefix(ERROR_MARK),
+            cures[0].removeprefix(CURE_MARK) if cures else "",
+        )

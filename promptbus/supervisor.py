@@ -14,7 +14,7 @@ from promptbus.bootstrap import LIGHT_KINDS, serve_actors
 from promptbus.data_folder_lock import lock_data_folder
 from promptbus.endpoint import read_endpoint
 from promptbus.executor_process import LOG_NAME, ExecutorProcess
-from promptbus.nats_server import NatsServer
+from promptbus.nats_server import STORE_NAME, NatsServer
 from promptbus.process import Process, open_process
 from promptbus.settings import Durability, Settings
 from promptbus.telemetry import set_up_tracing
@@ -98,7 +98,7 @@ async def embedded(settings: Settings, say: Say) -> AsyncIterator[Process]:
 def embedded_server(settings: Settings) -> NatsServer:
     """The server of the data folder, as the settings want it; not started."""
     return NatsServer(
-        settings.data_dir / "nats",
+        settings.data_dir / STORE_NAME,
         binary=settings.nats_server,
         synced=settings.durability is Durability.DURABLE,
     )

@@ -14,7 +14,7 @@ from promptbus.span_stream import SpanStream
 
 logger = logging.getLogger(__name__)
 
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def set_up_tracing(role: str) -> SpanStream:
@@ -33,10 +33,15 @@ def set_up_tracing(role: str) -> SpanStream:
     provider = TracerProvider(resource=resource)
     stream = SpanStream()
     provider.add_span_processor(stream)
-    if any(os.environ.get(name) for name in _ENDPOINTS):
+    if otlp_endpoint() is not None:
         _add_otlp(provider)
     trace.set_tracer_provider(provider)
     return stream
+
+
+def otlp_endpoint() -> str | None:
+    """Where the standard variables want spans to go as well; None where they name nothing."""
+    return next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None)
 
 
 def _add_otlp(provider: TracerProvider) -> None:

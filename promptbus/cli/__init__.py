@@ -1,6 +1,5 @@
 """The command line. Each command imports what it needs when it runs, so that help is quick."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -84,9 +83,8 @@ def ask(
     """
     from promptbus.cli.ask import run_ask
 
-    text = sys.stdin.read() if prompt == "-" else prompt
     wishes = {
-        "prompt": text,
+        "prompt": prompt,
         "model": model,
         "strategy": strategy,
         "max_tokens": max_tokens,

@@ -5,9 +5,10 @@ from rich.text import Text
 
 from promptbus.checks import Check, check_all
 from promptbus.cli.shell import FAILED, out, print_json
+from promptbus.cli.terminal import one_line
 from promptbus.settings import Settings
 
-_MARKS = {"ok": ("✓", "green"), "absent": ("–", "yellow"), "broken": ("✗", "bold red")}
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "broken": ("✗", "bold red")}
 
 
 async def run_doctor(settings: Settings, as_json: bool) -> int:
@@ -21,10 +22,15 @@ async def run_doctor(settings: Settings, as_json: bool) -> int:
 
 
 def _table(checks: list[Check]) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # Paths are longer than lines, and are wanted whole.
     for check in checks:
         sign, style = _MARKS[check.state]
-        table.add_row(Text(sign, style=style), Text(check.part, style="bold"), Text(check.found))
+        table.add_row(
+            Text(sign, style=style), Text(check.name, style="bold"), Text(one_line(check.found))
+        )
         if check.cure and check.state != "ok":
-            table.add_row("", "", Text(f"try {check.cure}", style="dim"))
+            table.add_row("", "", Text.assemble(("help ", "dim"), one_line(check.cure)))
     return table

@@ -1,5 +1,7 @@
 """A run in the terminal: the answer as it comes, then one line per actor."""
 
+from collections.abc import Callable
+
 from rich.text import Text
 
 from bus.prompt_client import RunItem, Token
@@ -8,7 +10,7 @@ from contracts.event import AnswerGenerated, RunAnswered, StepFailed
 from contracts.flow import FlowNode
 from contracts.run_view import RunView
 from promptbus.cli.columns import Column, lay_out
-from promptbus.cli.shell import err, out, say_on_stderr
+from promptbus.cli.shell import out, say_on_stderr
 from promptbus.cli.terminal import one_line, safe
 
 SHORT_ID = 8
@@ -51,7 +53,7 @@ class AnswerPrinter:
         out.file.flush()
 
 
-def print_steps(view: RunView) -> None:
+def print_steps(view: RunView, write: Callable[[Text], None], width: int) -> None:
     """One line per step: the actor, how long it worked, and what it found or did."""
     rows: list[tuple[Text | str, ...]] = [
         (_name(node), f"{node.duration_ms:,.1f} ms", Text(one_line(node.detail), style="dim"))
@@ -60,9 +62,9 @@ def print_steps(view: RunView) -> None:
     total = f"{view.total_time_ms:,.1f} ms" if view.total_time_ms is not None else ""
     state = Text(f"  {view.state}", style=_STYLES.get(view.state, ""))
     rows.append((state, total, Text(f"run {view.run_id}", style="dim")))
-    say_on_stderr("")
-    for line in lay_out(_COLUMNS, rows, err.width, heading=False):
-        say_on_stderr(line)
+    write(Text())
+    for line in lay_out(_COLUMNS, rows, width, heading=False):
+        write(line)
 
 
 _COLUMNS = (Column(), Column(right=True), Column(min_width=12))

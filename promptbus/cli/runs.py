@@ -13,7 +13,15 @@ from promptbus.bootstrap import history_url
 from promptbus.cli.client import open_client, running
 from promptbus.cli.columns import Column, lay_out
 from promptbus.cli.run_output import print_steps
-from promptbus.cli.shell import FAILED, out, print_json, print_lines, report, say_on_stderr
+from promptbus.cli.shell import (
+    FAILED,
+    out,
+    print_json,
+    print_line,
+    print_lines,
+    report,
+    say_on_stderr,
+)
 from promptbus.cli.terminal import one_line, safe
 from promptbus.history_feed import HistoryFeed
 from promptbus.process import Process
@@ -92,7 +100,7 @@ def _print_view(view: RunView) -> None:
         summary = one_line(view.summary or "")
         lines += [Text(), Text.assemble((one_line(view.title), "bold"), ("  " + summary, "dim"))]
     print_lines(lines)
-    print_steps(view)
+    print_steps(view, print_line, out.width)
     if view.error is not None:
         report(RemoteError(view.error))
 
@@ -110,7 +118,7 @@ _COLUMNS = (
 def _row(row: RunRow) -> tuple[Text | str, ...]:
     return (
         row.run_id,
-        f"{row.started_at:%m-%d %H:%M:%S}" if row.started_at else "",
+        f"{row.started_at.astimezone():%m-%d %H:%M:%S}" if row.started_at else "",
         Text(row.state, style=_STYLES.get(row.state, "")),
         row.selected_model or "",
         "" if row.score is None else str(row.score),

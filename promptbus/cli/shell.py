@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from contracts.errors import InvalidInput, PromptbusError
+from promptbus.child_process import CURE_MARK, ERROR_MARK
 from promptbus.cli.terminal import one_line, open_console, safe_json, tolerate_narrow_encodings
 from promptbus.settings import Settings, load_settings
 from promptbus.telemetry import set_up_logging
@@ -60,9 +61,9 @@ def run_command(command: Command, args: tuple[Any, ...], overrides: dict[str, An
 def report(error: PromptbusError) -> None:
     """Say what went wrong and what helps, in two lines on stderr."""
     wire = error.to_wire()
-    say_on_stderr(Text.assemble(("error ", "bold red"), one_line(wire.message)))
+    say_on_stderr(Text.assemble((ERROR_MARK, "bold red"), one_line(wire.message)))
     if wire.cure:
-        say_on_stderr(Text.assemble(("  try ", "dim"), one_line(wire.cure)))
+        say_on_stderr(Text.assemble((CURE_MARK, "dim"), one_line(wire.cure)))
 
 
 def say_on_stderr(text: Text | str) -> None:
@@ -73,7 +74,12 @@ def say_on_stderr(text: Text | str) -> None:
 def print_lines(lines: Iterable[Text]) -> None:
     """Lines that were laid out already, on stdout."""
     for line in lines:
-        out.print(line, soft_wrap=True)
+        print_line(line)
+
+
+def print_line(line: Text) -> None:
+    """One such line on stdout."""
+    out.print(line, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -97,7 +103,7 @@ def _exit_code(error: PromptbusError) -> int:
 
 def _leave_closed_pipe() -> None:
     """Keep the interpreter from writing again to a reader that is gone, as `head` is."""
-    sys.stdout = None  # type: ignore[assignment]
+    sys.stdout = None
 
 
 def _first(group: BaseExceptionGroup[PromptbusError]) -> PromptbusError:
