@@ -35,6 +35,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it takes jobs; an engine that fell must be closed and loaded anew."""
+        ...
+
+    @property
     def size_bytes(self) -> int:
         """All the memory it holds: weights, KV cache and workspace, as measured."""
         ...

@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import GenerationConfig, StoppingCriteriaList
 
 from contracts.errors import InvalidInput
-from contracts.generation import FinishReason
 from providers.cancellation import Cancellation
 from providers.generation_job import GenerationJob
 from providers.local.detokenizer import Detokenizer
+from providers.local.engine import Decoded
 from providers.local.model_loader import Checkpoint
 from providers.local.prompt_template import PromptTemplate
 from providers.local.sampling import build_processors
@@ -22,27 +21,17 @@ from providers.registries.model_entry import ModelEntry
 from providers.stop_cutter import StopCutter
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What decoding gave; instants are ``time.perf_counter`` seconds."""
-
-    output: str
-    finish_reason: FinishReason
-    prompt_tokens: int
-    completion_tokens: int
-    started_at: float
-    first_token_at: float | None
-    ended_at: float
-
-
 class TextGenerator:
     """A checkpoint with everything prepared that all its requests share.
 
     Not thread-safe: one generation at a time.
     """
 
-    def __init__(self, checkpoint: Checkpoint, entry: ModelEntry) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, entry: ModelEntry, context_tokens: int | None
+    ) -> None:
         self.checkpoint = checkpoint
+        self.context_tokens = context_tokens
         self._template = PromptTemplate(checkpoint.tokenizer, entry)
 
     def generate(self, job: GenerationJob, on_text: OnText | None, cancel: Cancellation) -> Decoded:
@@ -93,7 +82,7 @@ class TextGenerator:
             )
 
     def _clip(self, num_prompt_tokens: int, max_tokens: int) -> int:
-        context = self.checkpoint.context_tokens
+        context = self.context_tokens
         if context is None:
             return max_tokens
         if num_prompt_tokens >= context:

@@ -24,7 +24,8 @@ from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
 
 if TYPE_CHECKING:
-    from providers.local.generation import Decoded, TextGenerator
+    from providers.local.engine import Decoded
+    from providers.local.generation import TextGenerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,9 @@ class LocalProvider:
 
     def _host(self, entry: ModelEntry, strategy: Strategy, on_bytes: OnBytes) -> HostedModel:
         # Here and not above, because the import takes seconds and most processes load no model.
-        from providers.local.hosting import host_model  # noqa: PLC0415
+        from providers.local.hosting import load_generator  # noqa: PLC0415
 
-        generator = host_model(entry, strategy, on_bytes, num_threads=self._num_threads)
+        generator = load_generator(entry, strategy, on_bytes, num_threads=self._num_threads)
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"generate-{entry.key}")
         return HostedModel(generator, thread)
 

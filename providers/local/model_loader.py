@@ -19,8 +19,7 @@ from providers.foreign_error import describe
 from providers.local.checkpoint_files import CheckpointFiles, inspect_checkpoint
 from providers.local.checkpoint_source import locate_checkpoint
 from providers.local.device import choose_dtype, fast_dtype, pick_device
-from providers.local.manager.model_manager import OnBytes
-from providers.local.weight_progress import WeightProgress
+from providers.local.weight_progress import OnBytes, WeightProgress
 from providers.registries.model_entry import Dtype, ModelEntry
 from providers.registries.strategy_registry import Strategy
 

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from transformers.utils import logging as transformers_logging
 
-from providers.local.manager.model_manager import OnBytes
+# Bytes of weights in memory, of how many.
+OnBytes = Callable[[int, int], None]
 
 
 class WeightProgress:
