@@ -16,13 +16,17 @@ from bus.connection import Connection
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
-from bus.pull_worker import Handle, PullWorker
+from bus.pull_worker import DRAIN_S, Handle, PullWorker
 from bus.stored_events import StoredEvents
 from bus.topology import Consumer
 from contracts.actor_kind import ActorKind
 from contracts.presence import HostReport, Presence
 
 logger = logging.getLogger(__name__)
+
+# A lease is handed over rather than held to its run's end: replay costs nothing, and the actors
+# that the run needs may be stopping in this very process.
+HAND_OVER_S = 0.5
 
 DescribeHost = Callable[[], Awaitable[HostReport | None]]
 
@@ -37,12 +41,16 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An actor kind, what handles its messages, and the queues they come from."""
+    """An actor kind, what handles its messages, and the queues they come from.
+
+    At the end, what is in hand has ``drain_s`` to be finished; then it goes back to its queue.
+    """
 
     kind: ActorKind
     handle: Handle
     queues: tuple[Queue, ...]
     describe_host: DescribeHost | None = None
+    drain_s: float = DRAIN_S
 
 
 class ActorRuntime:
@@ -84,7 +92,7 @@ class ActorRuntime:
 
     def add_handler(self, kind: ActorKind, handle: Handle, queues: Sequence[Queue]) -> None:
         """Serve ``queues`` with a bare handler, as the coordinator is served."""
-        self._served.append(Served(kind, handle, tuple(queues)))
+        self._served.append(Served(kind, handle, tuple(queues), drain_s=HAND_OVER_S))
 
     async def run(self, stop: anyio.Event, ready: Callable[[], None] | None = None) -> None:
         """Serve until ``stop``; ``ready`` is called once every worker pulls."""
@@ -95,6 +103,7 @@ class ActorRuntime:
                     queue.consumer,
                     served.handle,
                     max_in_flight=queue.max_in_flight,
+                    drain_s=served.drain_s,
                 )
                 for queue in served.queues
             ]

@@ -30,6 +30,8 @@ MAX_ATTEMPTS = 4
 # A second copy of a step this process works on already looks again after this long.
 DOUBLE_PAUSE_S = 2.0
 MAX_DEAD_PAYLOAD_BYTES = 64 * 1024
+# A task may wait long behind others; so many ended runs are remembered to know what still counts.
+MAX_ENDED = 10_000
 # After the first token, later ones are held together at most this long.
 HOLD_S = 0.02
 
@@ -93,6 +95,7 @@ class TaskServer:
         self._journal = journal
         self._publisher = publisher
         self._steps: dict[tuple[str, str], BusStep] = {}
+        self._ended: dict[str, None] = {}
         self._span_name = f"process {subjects.tasks(actor.kind)}"
 
     @property
@@ -101,7 +104,10 @@ class TaskServer:
         return len(self._steps)
 
     def end_run(self, run_id: str) -> None:
-        """The run was cancelled or has its outcome: stop working on it."""
+        """The run was cancelled or has its outcome: stop working on it, and begin no more."""
+        self._ended[run_id] = None
+        if len(self._ended) > MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
         for (working_on, _), step in tuple(self._steps.items()):
             if working_on == run_id:
                 step.cancel()
@@ -111,21 +117,27 @@ class TaskServer:
 
         Raises: Retry, Reject for the worker to settle the message by.
         """
+        run_id: str | None = None
         try:
             task = self._decode(delivery)
+            run_id = task.run_id
+            await self._serve(task, delivery)
         except MalformedMessage as exc:
-            await self._bury(delivery, exc)
+            # The task, or what stands where its event belongs, is none of ours; nor will it be.
+            await self._bury(delivery, exc, run_id)
             raise Reject from exc
+
+    async def _serve(self, task: Task, delivery: Delivery) -> None:
         key = (task.run_id, task.step)
         if key in self._steps:
             raise Retry(DOUBLE_PAUSE_S)
-        if (task.ask > 1 or delivery.num_delivered > 1) and await self._is_done(task):
-            return
         step = self._steps[key] = BusStep(
             TokenWriter(self._connection, task.run_id, task.attempt),
             WaitWriter(self._connection, task.run_id, task.attempt),
         )
         try:
+            if self._may_be_done(task, delivery) and await self._is_done(task):
+                return
             await self._do(task, step, delivery)
         finally:
             del self._steps[key]
@@ -138,13 +150,25 @@ class TaskServer:
         reason = f"{self._actor.kind} takes no {str(named)[:80]!r}"
         raise MalformedMessage(subject=delivery.subject, reason=reason, field=CE_TYPE)
 
+    def _may_be_done(self, task: Task, delivery: Delivery) -> bool:
+        if task.actor is not ActorKind.SUMMARIZER and task.run_id in self._ended:
+            return True
+        return task.ask > 1 or delivery.num_delivered > 1
+
     async def _is_done(self, task: Task) -> bool:
         subject = subjects.step_event(task.run_id, task.actor, task.attempt)
         if await self._journal.read_one(subject) is not None:
             return True
-        outcome = subjects.run_event(task.run_id, subjects.OUTCOME)
-        late = await self._journal.read_one(outcome)
-        return late is not None and task.actor is not ActorKind.SUMMARIZER
+        return task.actor is not ActorKind.SUMMARIZER and await self._has_ended(task.run_id)
+
+    async def _has_ended(self, run_id: str) -> bool:
+        for name in (subjects.OUTCOME, subjects.CANCEL):
+            try:
+                if await self._journal.read_one(subjects.run_event(run_id, name)) is not None:
+                    return True
+            except MalformedMessage as exc:
+                logger.warning("passed over what is no end of a run: %s", exc)
+        return False
 
     async def _do(self, task: Task, step: BusStep, delivery: Delivery) -> None:
         with tracer.start_as_current_span(
@@ -205,7 +229,15 @@ async def bury(
         error=error.to_wire(),
         payload=delivery.data[:MAX_DEAD_PAYLOAD_BYTES].decode(errors="replace"),
         run_id=run_id,
+        trace_id=_trace_id(delivery),
         num_delivered=delivery.num_delivered,
     )
     message_id = f"dead/{actor}/{delivery.subject}/{delivery.stream_sequence}"
     await publisher.publish(subjects.dead(actor), letter, message_id=message_id)
+
+
+def _trace_id(delivery: Delivery) -> str | None:
+    """The trace that the message belongs to, where it says so."""
+    context = propagate.extract(dict(delivery.headers))
+    found = trace.get_current_span(context).get_span_context()
+    return f"{found.trace_id:032x}" if found.is_valid else None

@@ -21,7 +21,13 @@ from bus.stored_events import StoredEvents
 from contracts import semconv, subjects
 from contracts.actor_kind import ActorKind
 from contracts.envelope import decode
-from contracts.errors import DeadlineExceeded, PromptbusError, Unexpected
+from contracts.errors import (
+    DeadlineExceeded,
+    MalformedMessage,
+    MessageTooLarge,
+    PromptbusError,
+    Unexpected,
+)
 from contracts.event import (
     CancelRequested,
     Outcome,
@@ -82,6 +88,14 @@ class Coordinator:
         on to another coordinator.
         """
         submitted, priority = await self._accept(delivery)
+        try:
+            await self._lead(delivery, submitted, priority)
+        except MalformedMessage as exc:
+            # Something else stands where the outcome belongs; no other lease would change that.
+            await bury(self._publisher, self.kind, delivery, exc, submitted.run_id)
+            raise Reject from exc
+
+    async def _lead(self, delivery: Delivery, submitted: SubmitPrompt, priority: Priority) -> None:
         run_id = submitted.run_id or derive_run_id(
             int(delivery.stored_at_s * 1000), delivery.subject, str(delivery.stream_sequence)
         )
@@ -105,8 +119,7 @@ class Coordinator:
                 if delivery.num_delivered > MAX_LEASES:
                     await run.give_up(delivery.num_delivered)
                 else:
-                    await run.start(_trace_id(span))
-                    await self._conduct(run)
+                    await self._lead_to_outcome(run, _trace_id(span))
                 if run_journal.outcome is not None:
                     span.set_attribute(semconv.OUTCOME, run_journal.outcome.state)
 
@@ -123,6 +136,14 @@ class Coordinator:
                 await self._journal.write(subjects.run_event(run_id, subjects.OUTCOME), failed)
             raise Reject from exc
 
+    async def _lead_to_outcome(self, run: "_Run", trace_id: str | None) -> None:
+        try:
+            await run.start(trace_id)
+            await self._conduct(run)
+        except (MalformedMessage, MessageTooLarge) as exc:
+            # The run's own text or journal is at fault, so another lease would end the same way.
+            await run.fail(exc)
+
     async def _conduct(self, run: "_Run") -> None:
         """Run the graph under the run's deadline, until its end or the wish to cancel it."""
         done, fault = anyio.Event(), None
@@ -131,20 +152,19 @@ class Coordinator:
             try:
                 with anyio.move_on_after(run.deadline_s) as scope:
                     await self._graph.ainvoke(run.initial_state(), _CONFIG, context=RunContext(run))
-            except StepError as exc:
-                await run.finish(
-                    RunFailed(run_id=run.run_id, error=exc.failed.error, step=exc.step)
-                )
-            except PromptbusError as exc:
+            except (StepError, PromptbusError) as exc:
                 fault = exc
-            else:
-                if scope.cancelled_caught:
-                    await run.finish_late()
             done.set()
             tasks.cancel_scope.cancel()
         await run.finish_cancelled()
-        if fault is not None:
+        if isinstance(fault, StepError):
+            await run.finish(
+                RunFailed(run_id=run.run_id, error=fault.failed.error, step=fault.step)
+            )
+        elif fault is not None:
             raise fault
+        elif scope.cancelled_caught:
+            await run.finish_late()
 
 
 class _Run:
@@ -222,6 +242,10 @@ class _Run:
         """The deadline of the whole run has passed."""
         where = f" at step {self._asking}" if self._asking else ""
         error = DeadlineExceeded(what=f"the run{where}", deadline_s=self._deadline_s)
+        await self.fail(error)
+
+    async def fail(self, error: PromptbusError) -> None:
+        """The run cannot go on from the step it is at."""
         await self.finish(RunFailed(run_id=self.run_id, error=error.to_wire(), step=self._asking))
 
     async def end_when_cancelled(self, scope: anyio.CancelScope, done: anyio.Event) -> None:

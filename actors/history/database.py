@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import anyio
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -66,7 +67,9 @@ async def open_database(url: str | URL) -> AsyncIterator[AsyncEngine]:
     try:
         yield engine
     finally:
-        await engine.dispose()
+        # A cancelled close would leave the driver's thread and its connection behind.
+        with anyio.CancelScope(shield=True):
+            await engine.dispose()
 
 
 def _create(url: str | URL) -> AsyncEngine:

@@ -1,0 +1,128 @@
+"""Tells runs whose generation no executor has taken yet why they wait."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import anyio
+from nats.errors import Error as NatsError
+
+from actors.coordinator.wait_reason import ModelFacts, WaitingAsk, explain
+from bus.connection import Connection
+from bus.wait_stream import WaitWriter
+from contracts.errors import PromptbusError
+from contracts.prompt import Priority
+from contracts.task import GenerateAnswer
+from contracts.waiting import WaitNote
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+# What has not changed is told again at every second look, so that who joins late hears it.
+REPEAT_AFTER_LOOKS = 2
+
+ReadFacts = Callable[[Sequence[str]], Awaitable[Mapping[str, ModelFacts]]]
+
+
+@dataclass(slots=True, eq=False)
+class Watched:
+    """One generation that is asked for, and where its task lies as far as that is known."""
+
+    task: GenerateAnswer
+    writer: WaitWriter
+    since_s: float = field(default_factory=time.monotonic)
+    sequence: int | None = None
+    told: WaitNote | None = None
+    num_looks: int = 0
+
+    def on_sent(self, sequence: int | None) -> None:
+        """The task was sent; ``sequence`` is its place in the stream once that is confirmed."""
+        self.sequence = sequence
+
+
+class WaitReporter:
+    """Looks once a second at all generations that its process asks for; one per process.
+
+    It costs nothing while nothing waits, and never fails a run.
+    """
+
+    def __init__(
+        self, connection: Connection, read_facts: ReadFacts, *, look_every_s: float = LOOK_EVERY_S
+    ) -> None:
+        self._connection = connection
+        self._read_facts = read_facts
+        self._look_every_s = look_every_s
+        self._watched: set[Watched] = set()
+        self._something = anyio.Event()
+
+    @property
+    def num_watched(self) -> int:
+        """Generations that are asked for now."""
+        return len(self._watched)
+
+    @contextmanager
+    def watch(self, task: GenerateAnswer) -> Iterator[Watched]:
+        """Tell why ``task`` waits for as long as this is open."""
+        writer = WaitWriter(self._connection, task.run_id, task.attempt)
+        watched = Watched(task, writer)
+        self._watched.add(watched)
+        self._something.set()
+        try:
+            yield watched
+        finally:
+            self._watched.discard(watched)
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        while True:
+            await self._something.wait()
+            await anyio.sleep(self._look_every_s)
+            if not self._watched:
+                self._something = anyio.Event()
+                continue
+            try:
+                await self._look()
+            except (NatsError, TimeoutError, PromptbusError) as exc:
+                logger.debug("cannot tell why runs wait: %s", exc or type(exc).__name__)
+            except Exception:
+                logger.exception("cannot tell why runs wait")
+
+    async def _look(self) -> None:
+        now_s = time.monotonic()
+        waiting = [one for one in self._watched if now_s - one.since_s >= self._look_every_s]
+        if not waiting:
+            return
+        facts = await self._read_facts(sorted({one.task.model for one in waiting}))
+        known = _known_sequences(self._watched)
+        for one in waiting:
+            if one not in self._watched:
+                continue
+            task = one.task
+            ask = WaitingAsk(task.priority, time.monotonic() - one.since_s, one.sequence)
+            note = explain(ask, facts[task.model], known[task.model, task.priority])
+            if note is not None:
+                await self._tell(one, note)
+
+    async def _tell(self, one: Watched, note: WaitNote) -> None:
+        one.num_looks += 1
+        if one.num_looks < REPEAT_AFTER_LOOKS and _is_same(one.told, note):
+            return
+        one.told, one.num_looks = note, 0
+        await one.writer.write(note)
+
+
+def _known_sequences(watched: set[Watched]) -> Mapping[tuple[str, Priority], Sequence[int]]:
+    found: dict[tuple[str, Priority], list[int]] = defaultdict(list)
+    for one in watched:
+        if one.sequence is not None:
+            found[one.task.model, one.task.priority].append(one.sequence)
+    for sequences in found.values():
+        sequences.sort()
+    return found
+
+
+def _is_same(told: WaitNote | None, note: WaitNote) -> bool:
+    return told is not None and note == told.model_copy(update={"waited_s": note.waited_s})
