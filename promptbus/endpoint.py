@@ -20,8 +20,8 @@ class Endpoint(Message):
 
     pid: int
     started_at_s: float
-    api_url: str | None
     nats_urls: tuple[str, ...]
+    api_url: str | None = None
     nats_user: str | None = None
     nats_password: str | None = None
 

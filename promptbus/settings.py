@@ -111,11 +111,13 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The environment of a child process with these settings; secrets stay out of argv."""
-        chosen = {
-            f"PROMPTBUS_{name.upper()}": _text(getattr(self, name))
-            for name in self.model_fields_set
-        }
-        return {**os.environ, **{key: value for key, value in chosen.items() if value}}
+        environment = dict(os.environ)
+        for name in self.model_fields_set:
+            variable, value = f"PROMPTBUS_{name.upper()}", getattr(self, name)
+            environment.pop(variable, None)
+            if value is not None:
+                environment[variable] = _text(value)
+        return environment
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -134,6 +136,4 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
     return ",".join(value) if isinstance(value, tuple) else str(value)
