@@ -17,8 +17,14 @@ from bus.wait_stream import WaitWriter
 from contracts import semconv, subjects
 from contracts.actor_kind import ActorKind
 from contracts.envelope import CE_TYPE, decode, type_name
-from contracts.errors import MalformedMessage, MessageTooLarge, PromptbusError, Unexpected
-from contracts.event import DeadLetter, StepEvent
+from contracts.errors import (
+    MalformedMessage,
+    MessageTooLarge,
+    PromptbusError,
+    RemoteError,
+    Unexpected,
+)
+from contracts.event import DeadLetter, StepEvent, StepFailed
 from contracts.task import Task
 from contracts.waiting import WaitNote
 
@@ -189,7 +195,7 @@ class TaskServer:
 
     async def _work(self, task: Task, step: BusStep, delivery: Delivery) -> StepEvent:
         try:
-            return await self._actor.handle(task, step)
+            event = await self._actor.handle(task, step)
         except anyio.get_cancelled_exc_class():
             raise
         except Exception as exc:
@@ -200,6 +206,9 @@ class TaskServer:
                 raise Retry(backoff_s(delivery.num_delivered)) from exc
             await self._bury(delivery, error, task.run_id)
             return failed_step(self._actor.kind, task, error)
+        if isinstance(event, StepFailed):
+            await self._bury(delivery, RemoteError(event.error), task.run_id)
+        return event
 
     async def _write(self, task: Task, event: StepEvent) -> None:
         subject = subjects.step_event(task.run_id, task.actor, task.attempt)

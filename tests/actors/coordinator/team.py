@@ -190,7 +190,7 @@ async def team(
 ) -> AsyncIterator[Team]:
     """The real actors at work (of ``kinds``, all by default), and ``actors`` besides."""
     left_out = {*without, *(actor.kind for actor in actors)}
-    wanted = [kind for kind in (kinds or ActorKind) if kind not in left_out]
+    wanted = [kind for kind in (ActorKind if kinds is None else kinds) if kind not in left_out]
     async with AsyncExitStack() as stack:
         found = await stack.enter_async_context(at_the_bus(settings))
         await stack.enter_async_context(serving(found.process, wanted, actors))
