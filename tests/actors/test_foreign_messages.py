@@ -175,7 +175,7 @@ async def test_a_run_one_of_whose_steps_is_taken_ends_at_its_deadline(settings: 
     async with at_work(settings) as found:
         run_id = new_run_id()
         await publish(found, f"runs.{run_id}.validator.1", b"junk")
-        await found.submit(run_id=run_id, model="echo", deadline_s=1.0)
+        await found.submit(run_id=run_id, model="echo", deadline_s=2.0)
         assert isinstance(await found.outcome(run_id), RunFailed)
         (letter,) = await found.dead_letters(ActorKind.VALIDATOR)
         assert letter.run_id == run_id

@@ -156,7 +156,7 @@ async def test_work_that_the_deadline_ends_is_stopped(settings: Settings) -> Non
         return answer_to(task)
 
     async with team(settings, ScriptedExecutor(dawdle)) as found:
-        outcome = await found.outcome(await found.submit(**NAMED, deadline_s=0.7))
+        outcome = await found.outcome(await found.submit(**NAMED, deadline_s=2.0))
         assert isinstance(outcome, RunFailed)
         with anyio.fail_after(20):
             await stopped.wait()
