@@ -20,12 +20,14 @@ from api.socket_message import (
     DoneMessage,
     EventMessage,
     TokenMessage,
+    WaitingMessage,
 )
 from bus.prompt_client import PromptClient, Token
 from contracts.errors import PromptbusError, RunFinished, Unexpected
 from contracts.journal_entry import JournalEntry
 from contracts.prompt import PromptRequest
 from contracts.run_view import build_run_view
+from contracts.waiting import WaitReport
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +110,8 @@ class RunSocket:
         journal: list[JournalEntry] = []
         async with aclosing(self._client.follow(run_id)) as items:
             async for item in items:
-                if isinstance(item, Token):
-                    await self._socket.send(_token_message(item))
+                if not isinstance(item, JournalEntry):
+                    await self._socket.send(_passing_message(item))
                     continue
                 journal.append(item)
                 if item.sequence > after:
@@ -127,8 +129,10 @@ class RunSocket:
                 continue
 
 
-def _token_message(token: Token) -> TokenMessage:
-    return TokenMessage(attempt=token.attempt, offset=token.delta.offset, text=token.delta.text)
+def _passing_message(item: Token | WaitReport) -> TokenMessage | WaitingMessage:
+    if isinstance(item, WaitReport):
+        return WaitingMessage(**item.model_dump())
+    return TokenMessage(attempt=item.attempt, offset=item.delta.offset, text=item.delta.text)
 
 
 def _event_message(entry: JournalEntry) -> EventMessage:

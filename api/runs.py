@@ -10,7 +10,7 @@ from contracts.errors import DeadlineExceeded, InvalidInput, UnknownRun
 from contracts.journal_entry import JournalEntry
 from contracts.prompt import PromptRequest, SubmitPrompt
 from contracts.run_id import check_run_id, new_run_id
-from contracts.run_view import RunView, build_run_view
+from contracts.run_view import RunView
 
 FINAL_STATES = frozenset({"answered", "failed", "cancelled"})
 
@@ -49,8 +49,8 @@ class Runs:
         return entries
 
     async def view(self, run_id: str) -> RunView:
-        """The run as its journal tells it now. Raises: as :meth:`journal`."""
-        return build_run_view(run_id, await self.journal(run_id))
+        """The run as it is now, and why it waits. Raises: as :meth:`journal`."""
+        return await self._client.view_of(run_id, await self.journal(run_id))
 
     async def wait(self, run_id: str, wait_s: float) -> RunView:
         """The run once it has its outcome, or as it is after ``wait_s``."""

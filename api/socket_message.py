@@ -8,6 +8,7 @@ from api.run_event import RunEvent
 from contracts.errors import ErrorInfo
 from contracts.message import Message, Request
 from contracts.run_view import RunView
+from contracts.waiting import WaitReport
 
 
 class AcceptedMessage(Message):
@@ -30,6 +31,12 @@ class TokenMessage(Message):
     attempt: int
     offset: int
     text: str
+
+
+class WaitingMessage(WaitReport):
+    """The run waits, and why; the next message, whatever it is, ends or replaces this."""
+
+    type: Literal["waiting"] = "waiting"
 
 
 class DoneMessage(Message):

@@ -67,6 +67,16 @@ class DirectGet:
             if len(batch) < BATCH and sum(len(message.data) for message in batch) < MAX_BYTES // 2:
                 return found
 
+    async def read_last(self, *wanted: str) -> list[StoredMessage]:
+        """The last message on each subject that ``wanted`` (wildcards allowed) name.
+
+        Raises: BusUnavailable when no server answers.
+        """
+        answer = await self._ask({"multi_last": list(wanted), "batch": BATCH})
+        if answer is None:
+            raise BusUnavailable(f"stream {self._stream} does not answer")
+        return answer
+
     async def _ask(self, request: dict[str, Any]) -> list[StoredMessage] | None:
         """One request; None when the answer broke off or nobody answered."""
         client = self._connection.client

@@ -1,10 +1,10 @@
 """What a client of the bus does: submit, follow, wait, cancel, look; for API, CLI and programs."""
 
+import asyncio
 import logging
-from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -13,9 +13,11 @@ import anyio
 from bus.connection import Connection
 from bus.journal import Journal
 from bus.publisher import Publisher
+from bus.run_feed import RunInbox, RunItem, RunProgress, Token, is_last
 from bus.run_journal import RunJournal
 from bus.stored_events import StoredEvents
 from bus.token_stream import TokenStreams
+from bus.wait_stream import WaitStreams
 from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.errors import (
@@ -27,36 +29,28 @@ from contracts.errors import (
     RunFinished,
     UnknownRun,
 )
-from contracts.event import AnswerGenerated, CancelRequested, Outcome, RunAnswered, StepFailed
+from contracts.event import AnswerGenerated, CancelRequested, Outcome, StepFailed
 from contracts.generation import GenerationResult, TextDelta
 from contracts.journal_entry import JournalEntry
 from contracts.prompt import Priority, SubmitPrompt
 from contracts.run_id import check_run_id, new_run_id
 from contracts.run_view import RunView, build_run_view
 from contracts.task import GenerateAnswer
+from contracts.waiting import WaitReport
 
 logger = logging.getLogger(__name__)
 
 # Without news for this long the journal is read: the republish is only a hint.
 SILENCE_S = 3.0
-# A reader this far behind is cut off rather than fed from memory.
-MAX_BEHIND = 20_000
 CANCEL_S = 5.0
 
+__all__ = ["PromptClient", "RunItem", "StreamItem", "Token"]
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of the text of one attempt."""
-
-    attempt: int
-    delta: TextDelta
-
-
-RunItem = JournalEntry | Token
+StreamItem = Token | WaitReport | GenerationResult
 
 
 class PromptClient:
-    """One client of the bus; ``async with`` opens its subscription to tokens.
+    """One client of the bus; ``async with`` opens its subscriptions to tokens and notes.
 
     ``stored`` is the process's subscription to events, opened and closed by its owner.
     """
@@ -66,10 +60,12 @@ class PromptClient:
         self._publisher = publisher
         self._stored = stored
         self._tokens = TokenStreams(connection)
+        self._waits = WaitStreams(connection)
         self.journal = Journal(connection, publisher)
 
     async def __aenter__(self) -> Self:
         await self._tokens.__aenter__()
+        await self._waits.__aenter__()
         return self
 
     async def __aexit__(
@@ -78,6 +74,7 @@ class PromptClient:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self._waits.__aexit__(exc_type, exc, traceback)
         await self._tokens.__aexit__(exc_type, exc, traceback)
 
     async def submit(
@@ -102,35 +99,32 @@ class PromptClient:
     async def follow(self, run_id: str, *, summary: bool = False) -> AsyncGenerator[RunItem, None]:
         """Everything of a run from its first event and token on, then live, without double.
 
-        Ends after the outcome (with ``summary``: after the summary of an answered run). May be
-        called before the run is submitted.
+        Of the notes why it waits only those are told that nothing has come after yet. Ends after
+        the outcome (with ``summary``: after the summary of an answered run). May be called before
+        the run is submitted.
 
         Raises: BusUnavailable.
         """
-        send, receive = anyio.create_memory_object_stream[RunItem](MAX_BEHIND)
-
-        def push(item: RunItem) -> None:
-            try:
-                send.send_nowait(item)
-            except (anyio.WouldBlock, anyio.ClosedResourceError):
-                send.close()  # The reader sees the end, and may join again from the start.
-
+        inbox = RunInbox()
         forget = (
-            self._stored.listen(push, run_id),
-            self._tokens.listen(run_id, lambda attempt, delta: push(Token(attempt, delta))),
+            self._stored.listen(inbox.push, run_id),
+            self._tokens.listen(run_id, lambda attempt, delta: inbox.push(Token(attempt, delta))),
+            self._waits.listen(run_id, inbox.push),
         )
-        progress = _Progress()
+        progress = RunProgress()
         try:
             pending = deque(await self._backlog(run_id))
+            if pending and not any(is_last(item, summary=False) for item in pending):
+                pending += inbox.catch_up(await self._waits.current(run_id))
             while True:
                 while pending:
                     item = pending.popleft()
-                    if progress.is_new(item):
+                    if progress.is_new(item) and not inbox.is_outdated(item):
                         yield item
-                    if _is_last(item, summary=summary):
+                    if is_last(item, summary=summary):
                         return
                 with anyio.move_on_after(SILENCE_S):
-                    pending.append(await receive.receive())
+                    pending.append(await inbox.receive())
                 if not pending:
                     pending.extend(await self.journal.read(run_id))
         except anyio.EndOfStream as exc:
@@ -138,8 +132,7 @@ class PromptClient:
         finally:
             for stop in forget:
                 stop()
-            send.close()
-            receive.close()
+            inbox.close()
 
     async def _backlog(self, run_id: str) -> list[RunItem]:
         """What happened so far, the text of an attempt ahead of its event."""
@@ -172,14 +165,27 @@ class PromptClient:
         )
 
     async def view(self, run_id: str) -> RunView:
-        """The run as its journal tells it now.
+        """The run as its journal tells it now, and why it waits.
 
         Raises: UnknownRun where there is no journal, InvalidInput for a malformed id.
         """
         journal = await self.journal.read(run_id)
         if not journal:
             raise UnknownRun(run_id)
-        return build_run_view(run_id, journal)
+        return await self.view_of(run_id, journal)
+
+    async def view_of(self, run_id: str, journal: Sequence[JournalEntry]) -> RunView:
+        """The view of a journal that was read just now, and why the run waits."""
+        view = build_run_view(run_id, journal)
+        if view.state not in {"queued", "running"}:
+            return view
+        note = await self._waits.current(run_id)
+        progress = RunProgress()
+        for entry in journal:
+            progress.is_new(entry)
+        if note is None or not progress.is_new(note):
+            return view
+        return view.model_copy(update={"waiting": note})
 
     async def cancel(self, run_id: str, *, reason: str = "", requested_by: str = "client") -> None:
         """Ask for the end of a run; its outcome tells how it went.
@@ -224,6 +230,42 @@ class PromptClient:
             raise RemoteError(event.error)
         raise MalformedMessage(subject=task.step, reason="is no answer of an executor")
 
+    async def stream(self, task: GenerateAnswer) -> AsyncGenerator[StreamItem, None]:
+        """Generate directly: the text as it comes, why it waits until then, last the result.
+
+        The pieces joined are the result's output, unless another executor had to begin anew.
+        Closing the generator stops the generation. Raises: as :meth:`generate`.
+        """
+        inbox: asyncio.Queue[Token | WaitReport | None] = asyncio.Queue()
+        forget = (
+            self._tokens.listen(
+                task.run_id, lambda attempt, delta: inbox.put_nowait(Token(attempt, delta))
+            ),
+            self._waits.listen(task.run_id, inbox.put_nowait),
+        )
+        generating = asyncio.create_task(self.generate(task))
+        generating.add_done_callback(lambda _: inbox.put_nowait(None))
+        num_chars = 0
+        try:
+            while (item := await inbox.get()) is not None:
+                if isinstance(item, WaitReport):
+                    if not num_chars:
+                        yield item
+                elif item.delta.offset == num_chars:
+                    num_chars += len(item.delta.text)
+                    yield item
+            result = generating.result()
+            rest = result.output[num_chars:]
+            if rest:
+                # Pieces may be lost on their way; the result has them all.
+                yield Token(task.attempt, TextDelta(offset=num_chars, text=rest))
+            yield result
+        finally:
+            for stop in forget:
+                stop()
+            generating.cancel()
+            await asyncio.wait([generating])
+
     async def _cancel_quietly(self, run_id: str) -> None:
         """Tell the executor to stop; a generation that cannot be told ends by its time limit."""
         with anyio.move_on_after(CANCEL_S):
@@ -231,31 +273,3 @@ class PromptClient:
                 await self.cancel(run_id, requested_by="client", reason="nobody waits")
             except PromptbusError as exc:
                 logger.warning("could not cancel %s: %s", run_id, exc)
-
-
-class _Progress:
-    """What of a run was handed out already."""
-
-    def __init__(self) -> None:
-        self._steps: set[str] = set()
-        self._written: dict[int, int] = defaultdict(int)
-
-    def is_new(self, item: RunItem) -> bool:
-        """Whether the item continues what was handed out; remembers it if so."""
-        if isinstance(item, Token):
-            if item.delta.offset < self._written[item.attempt]:
-                return False
-            self._written[item.attempt] = item.delta.offset + len(item.delta.text)
-            return True
-        if item.subject.step in self._steps:
-            return False
-        self._steps.add(item.subject.step)
-        return True
-
-
-def _is_last(item: RunItem, *, summary: bool) -> bool:
-    if isinstance(item, Token):
-        return False
-    if summary and isinstance(item.event, RunAnswered):
-        return False
-    return isinstance(item.event, Outcome) or item.subject.node == ActorKind.SUMMARIZER

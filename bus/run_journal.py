@@ -25,6 +25,10 @@ tracer = trace.get_tracer("promptbus")
 
 # The republish may be lost with a leader: after this much silence the journal is read.
 SILENCE_S = 3.0
+# Whoever tells why a task waits wants to know its place in the queue sooner than that.
+CONFIRM_S = 1.0
+
+OnSent = Callable[[int | None], None]
 
 
 class RunJournal:
@@ -105,12 +109,15 @@ class RunJournal:
         """Write an event of the run itself; returns the one that stands, ours or an earlier one."""
         return await self._write(subjects.run_event(self.run_id, name), name, event)
 
-    async def ask(self, task: Task, *, deadline_s: float) -> StepEvent:
+    async def ask(
+        self, task: Task, *, deadline_s: float, on_sent: OnSent | None = None
+    ) -> StepEvent:
         """The one result of the step ``task`` asks for, :class:`StepFailed` included.
 
         Publishes the task unless the journal has the result, awaits the stored event, asks again
         when the bus came back. After ``deadline_s`` the step has failed, by an event of its own, so
-        that a late result changes nothing.
+        that a late result changes nothing. ``on_sent`` hears of each sending: None first, and the
+        task's sequence in its stream once that is confirmed.
 
         Raises: BusUnavailable when the bus is away for longer than a publish waits.
         """
@@ -122,11 +129,11 @@ class RunJournal:
         with tracer.start_as_current_span(
             f"send {task_template(task)}", kind=trace.SpanKind.PRODUCER, attributes=attributes
         ):
-            event = await self._ask_until_stored(task, subject, deadline_s)
+            event = await self._ask_until_stored(task, subject, deadline_s, on_sent)
             return event if event is not None else await self._fail_late(task, deadline_s)
 
     async def _ask_until_stored(
-        self, task: Task, subject: str, deadline_s: float
+        self, task: Task, subject: str, deadline_s: float, on_sent: OnSent | None
     ) -> StepEvent | None:
         """The step's event, or None once the deadline has passed.
 
@@ -141,15 +148,20 @@ class RunJournal:
             asked = task if num_asks == 1 else task.model_copy(update={"ask": num_asks})
             message_id = f"{self.run_id}/{step}/{num_asks}"
             await self._publisher.send(subject, asked, message_id=message_id)
+            if on_sent is not None:
+                on_sent(None)
             confirmed = False
             while num_reconnects == self._num_reconnects:
                 left_s = ends_s - time.monotonic()
-                event = await self._await_event(step, min(SILENCE_S, left_s))
-                if event is not None or left_s <= SILENCE_S:
+                silence_s = SILENCE_S if confirmed or on_sent is None else CONFIRM_S
+                event = await self._await_event(step, min(silence_s, left_s))
+                if event is not None or left_s <= silence_s:
                     return event
                 if not confirmed:
-                    await self._publisher.publish(subject, asked, message_id=message_id)
+                    stored = await self._publisher.publish(subject, asked, message_id=message_id)
                     confirmed = True
+                    if on_sent is not None:
+                        on_sent(stored.sequence)
 
     async def _await_event(self, step: str, timeout_s: float) -> StepEvent | None:
         if step not in self._events and timeout_s > 0:

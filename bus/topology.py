@@ -64,6 +64,7 @@ class Stream:
     discard: DiscardPolicy = DiscardPolicy.NEW
     republish_to: str | None = None
     synced: bool = True
+    rollup: bool = False
 
     def config(self, num_replicas: int) -> StreamConfig:
         """The stream as JetStream takes it."""
@@ -81,6 +82,7 @@ class Stream:
             discard=self.discard,
             num_replicas=num_replicas,
             allow_direct=True,
+            allow_rollup_hdrs=self.rollup,
             republish=republish,
             duplicate_window=120,
             # Spans are a picture, not a promise: they must not cost a disk sync each.
@@ -185,6 +187,7 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
                 600,
                 256 * MIB,
                 old,
+                rollup=True,  # only the last note of a run is kept
             ),
             Stream(
                 SPANS,

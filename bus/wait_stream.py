@@ -1,14 +1,32 @@
-"""Why runs wait: notes on ``waits.<run_id>``, kept in memory for minutes."""
+"""Why runs wait: notes on ``waits.<run_id>``, of which only the last is kept, for minutes."""
 
 import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Final, Self
 
+import anyio
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from pydantic import ValidationError
 
 from bus.connection import Connection
+from bus.direct_get import DirectGet, StoredMessage
+from bus.topology import TOKENS
 from contracts import subjects
+from contracts.errors import BusUnavailable, InvalidInput
 from contracts.waiting import WaitNote, WaitReport
 
 logger = logging.getLogger(__name__)
+
+# A note is an ornament of a view: rather none than one that is waited for.
+READ_S = 2.0
+# The server drops the notes before; thousands of waiting runs would else push out texts.
+_REPLACE_EARLIER: Final[Mapping[str, str]] = {"Nats-Rollup": "sub"}
+
+WaitListener = Callable[[WaitReport], None]
 
 
 class WaitWriter:
@@ -24,8 +42,99 @@ class WaitWriter:
 
     async def write(self, note: WaitNote) -> None:
         """Publish the next note."""
-        report = WaitReport(run_id=self._run_id, attempt=self._attempt, **dict(note))
+        fields = {name: getattr(note, name) for name in WaitNote.model_fields}
+        report = WaitReport(**fields, run_id=self._run_id, attempt=self._attempt)
         try:
-            await self._connection.client.publish(subjects.waits(self._run_id), report.encode())
+            await self._connection.client.publish(
+                subjects.waits(self._run_id), report.encode(), headers=dict(_REPLACE_EARLIER)
+            )
         except NatsError as exc:
             logger.debug("lost a note on %s: %s", self._run_id, exc)
+
+
+class WaitStreams:
+    """One subscription per process to all notes, handed to listeners by run."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._direct = DirectGet(connection, TOKENS)
+        self._listeners: dict[str, list[WaitListener]] = defaultdict(list)
+        self._subscription: Subscription | None = None
+
+    async def __aenter__(self) -> Self:
+        self._subscription = await self._connection.client.subscribe(
+            subjects.WAITS_ALL, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._subscription is not None and not self._connection.client.is_closed:
+            await self._subscription.unsubscribe()
+
+    @property
+    def num_listeners(self) -> int:
+        """Runs that somebody listens to."""
+        return len(self._listeners)
+
+    def listen(self, run_id: str, listener: WaitListener) -> Callable[[], None]:
+        """Call ``listener`` for every new note on that run; the return value ends that."""
+        self._listeners[run_id].append(listener)
+        return lambda: self._forget(run_id, listener)
+
+    def _forget(self, run_id: str, listener: WaitListener) -> None:
+        self._listeners[run_id].remove(listener)
+        if not self._listeners[run_id]:
+            del self._listeners[run_id]
+
+    async def current(self, run_id: str) -> WaitReport | None:
+        """The last note on that run; None where text of the same attempt came after it.
+
+        None too where the bus does not answer in time.
+        """
+        last: list[StoredMessage] = []
+        with anyio.move_on_after(READ_S):
+            try:
+                last = await self._direct.read_last(
+                    subjects.waits(run_id), subjects.tokens_of_run(run_id)
+                )
+            except (BusUnavailable, NatsError) as exc:
+                logger.debug("no note on %s: %s", run_id, exc)
+        return _current(last)
+
+    async def _on_message(self, message: Msg) -> None:
+        run_id = message.subject.partition(".")[2]
+        listeners = self._listeners.get(run_id)
+        if not listeners:
+            return
+        report = _report_or_none(run_id, message.data)
+        if report is not None:
+            for listener in tuple(listeners):
+                listener(report)
+
+
+def _current(last: Iterable[StoredMessage]) -> WaitReport | None:
+    spoken: dict[str, int] = {}
+    found: tuple[int, WaitReport] | None = None
+    for message in last:
+        kind, _, rest = message.subject.partition(".")
+        if kind == "tokens":
+            spoken[rest.rpartition(".")[2]] = message.sequence
+        else:
+            report = _report_or_none(rest, message.data)
+            found = None if report is None else (message.sequence, report)
+    if found is None or spoken.get(str(found[1].attempt), 0) > found[0]:
+        return None
+    return found[1]
+
+
+def _report_or_none(run_id: str, data: bytes) -> WaitReport | None:
+    try:
+        report = WaitReport.model_validate_json(data)
+    except (ValidationError, InvalidInput):
+        return None  # Not ours; the subject is open to every client of the account.
+    return report if report.run_id == run_id else None

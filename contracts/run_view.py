@@ -25,10 +25,14 @@ from contracts.flow import Flow, build_flow
 from contracts.journal_entry import JournalEntry
 from contracts.message import Message
 from contracts.prompt import TaskType
+from contracts.waiting import WaitReport
 
 
 class RunView(Message):
-    """Everything a client usually wants to know about a run."""
+    """Everything a client usually wants to know about a run.
+
+    ``waiting`` is what a run that has no outcome was last known to wait for.
+    """
 
     run_id: str
     state: RunState
@@ -51,6 +55,7 @@ class RunView(Message):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     total_time_ms: float | None = None
+    waiting: WaitReport | None = None
 
 
 def build_run_view(run_id: str, journal: Sequence[JournalEntry]) -> RunView:

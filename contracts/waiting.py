@@ -23,6 +23,7 @@ class WaitNote(Message):
 
     ``position`` counts those ahead of it (0: it is next); ``progress`` is the fraction of the load
     that is done, by bytes; ``estimate_s`` how much longer it may take. What nobody knows is None.
+    ``model`` is empty as long as none is chosen.
     """
 
     model: str

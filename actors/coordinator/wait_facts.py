@@ -33,7 +33,7 @@ class WaitFacts:
         self._placements = placements
 
     async def read(self, models: Sequence[str]) -> dict[str, ModelFacts]:
-        """The facts of each of ``models`` as they are now.
+        """The facts of each of ``models`` as they are now; "" stands for no model in particular.
 
         Raises: BusUnavailable, and what the JetStream API raises while the server is not ready.
         """
@@ -58,7 +58,7 @@ class WaitFacts:
         self, model: str, num_stored: Mapping[str, int]
     ) -> dict[Priority, QueueState]:
         found: dict[Priority, QueueState] = {}
-        for priority in Priority:
+        for priority in Priority if model else ():
             stored = num_stored.get(subjects.executor_tasks(model, priority), 0)
             if stored:
                 found[priority] = await self._queue(model, priority, stored)

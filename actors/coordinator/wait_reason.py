@@ -50,19 +50,23 @@ class ModelFacts:
 class WaitingAsk:
     """A generation that was asked for ``waited_s`` ago.
 
-    ``sequence`` is its place in the stream, once that is known.
+    ``sequence`` is its place in the stream, once that is known. Without ``is_placed`` it is not
+    in any queue yet: first a monitor must choose its model.
     """
 
     priority: Priority
     waited_s: float = 0.0
     sequence: int | None = None
+    is_placed: bool = True
 
 
 def explain(ask: WaitingAsk, facts: ModelFacts, known: Sequence[int] = ()) -> WaitNote | None:
-    """Why ``ask`` waits; None where an executor has it, and tells itself.
+    """Why ``ask`` waits; None where an executor has it, and tells itself, and where nobody knows.
 
     ``known`` are the sequences, ascending, that are known to lie in the same queue.
     """
+    if not ask.is_placed:
+        return None if facts.hosts else _without_host(ask, facts, known)
     holders = _holders(facts)
     is_pulled = any(queue.num_pulling for queue in facts.queues.values())
     if not holders and not is_pulled:
@@ -145,9 +149,7 @@ def _queued(
     )
 
 
-def _time_to_slot_s(
-    num_rounds: int, num_slots: int, generation_s: float | None
-) -> float | None:
+def _time_to_slot_s(num_rounds: int, num_slots: int, generation_s: float | None) -> float | None:
     """Until that many of ``num_slots`` slots have become free, if each is so evenly."""
     if generation_s is None or not num_slots:
         return None
@@ -185,7 +187,7 @@ def _without_host(ask: WaitingAsk, facts: ModelFacts, known: Sequence[int]) -> W
         WaitCause.NO_HOST,
         message,
         host=host,
-        position=num_ahead(ask, facts, known),
+        position=num_ahead(ask, facts, known) if ask.is_placed else None,
         estimate_s=estimate_s,
     )
 

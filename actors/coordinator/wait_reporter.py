@@ -15,7 +15,7 @@ from bus.connection import Connection
 from bus.wait_stream import WaitWriter
 from contracts.errors import PromptbusError
 from contracts.prompt import Priority
-from contracts.task import GenerateAnswer
+from contracts.task import DecideResources, GenerateAnswer
 from contracts.waiting import WaitNote
 
 logger = logging.getLogger(__name__)
@@ -24,19 +24,34 @@ LOOK_EVERY_S = 1.0
 # What has not changed is told again at every second look, so that who joins late hears it.
 REPEAT_AFTER_LOOKS = 2
 
+WatchedTask = GenerateAnswer | DecideResources
 ReadFacts = Callable[[Sequence[str]], Awaitable[Mapping[str, ModelFacts]]]
 
 
 @dataclass(slots=True, eq=False)
 class Watched:
-    """One generation that is asked for, and where its task lies as far as that is known."""
+    """One generation that is asked for, or whose model is not chosen yet.
 
-    task: GenerateAnswer
+    ``sequence`` tells where its task lies, as far as that is known.
+    """
+
+    task: WatchedTask
     writer: WaitWriter
     since_s: float = field(default_factory=time.monotonic)
     sequence: int | None = None
     told: WaitNote | None = None
     num_looks: int = 0
+
+    @property
+    def queue(self) -> tuple[str, Priority]:
+        """The model, "" where none is chosen, and the priority."""
+        return self.task.model or "", self.task.priority
+
+    def ask(self) -> WaitingAsk:
+        """What it is to the decision why it waits."""
+        waited_s = time.monotonic() - self.since_s
+        is_placed = isinstance(self.task, GenerateAnswer)
+        return WaitingAsk(self.task.priority, waited_s, self.sequence, is_placed)
 
     def on_sent(self, sequence: int | None) -> None:
         """The task was sent; ``sequence`` is its place in the stream once that is confirmed."""
@@ -64,7 +79,7 @@ class WaitReporter:
         return len(self._watched)
 
     @contextmanager
-    def watch(self, task: GenerateAnswer) -> Iterator[Watched]:
+    def watch(self, task: WatchedTask) -> Iterator[Watched]:
         """Tell why ``task`` waits for as long as this is open."""
         writer = WaitWriter(self._connection, task.run_id, task.attempt)
         watched = Watched(task, writer)
@@ -95,15 +110,11 @@ class WaitReporter:
         waiting = [one for one in self._watched if now_s - one.since_s >= self._look_every_s]
         if not waiting:
             return
-        facts = await self._read_facts(sorted({one.task.model for one in waiting}))
+        facts = await self._read_facts(sorted({one.queue[0] for one in waiting}))
         known = _known_sequences(self._watched)
         for one in waiting:
-            if one not in self._watched:
-                continue
-            task = one.task
-            ask = WaitingAsk(task.priority, time.monotonic() - one.since_s, one.sequence)
-            note = explain(ask, facts[task.model], known[task.model, task.priority])
-            if note is not None:
+            note = explain(one.ask(), facts[one.queue[0]], known[one.queue])
+            if note is not None and one in self._watched:
                 await self._tell(one, note)
 
     async def _tell(self, one: Watched, note: WaitNote) -> None:
@@ -117,8 +128,8 @@ class WaitReporter:
 def _known_sequences(watched: set[Watched]) -> Mapping[tuple[str, Priority], Sequence[int]]:
     found: dict[tuple[str, Priority], list[int]] = defaultdict(list)
     for one in watched:
-        if one.sequence is not None:
-            found[one.task.model, one.task.priority].append(one.sequence)
+        if one.sequence is not None and isinstance(one.task, GenerateAnswer):
+            found[one.queue].append(one.sequence)
     for sequences in found.values():
         sequences.sort()
     return found

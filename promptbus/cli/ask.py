@@ -58,10 +58,13 @@ async def ask(process: Process, request: PromptRequest, *, as_json: bool = False
 
 async def _follow(client: PromptClient, run_id: str, *, as_json: bool) -> RunView:
     printer = AnswerPrinter()
-    async with aclosing(client.follow(run_id, summary=True)) as items:
-        async for item in items:
-            if not as_json:
-                printer.show(item)
+    try:
+        async with aclosing(client.follow(run_id, summary=True)) as items:
+            async for item in items:
+                if not as_json:
+                    printer.show(item)
+    finally:
+        printer.clear()
     return await client.view(run_id)
 
 

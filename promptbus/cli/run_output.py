@@ -9,9 +9,11 @@ from contracts.actor_kind import ActorKind
 from contracts.event import AnswerGenerated, RunAnswered, StepFailed
 from contracts.flow import FlowNode
 from contracts.run_view import RunView
+from contracts.waiting import WaitReport
 from promptbus.cli.columns import Column, lay_out
 from promptbus.cli.shell import out, say_on_stderr
 from promptbus.cli.terminal import one_line, safe
+from promptbus.cli.wait_line import WaitLine
 
 SHORT_ID = 8
 
@@ -22,9 +24,18 @@ class AnswerPrinter:
     def __init__(self) -> None:
         self._attempt = 0
         self._printed = 0
+        self._wait_line = WaitLine()
+
+    def clear(self) -> None:
+        """Take away what is on the screen only for now."""
+        self._wait_line.clear()
 
     def show(self, item: RunItem) -> None:
         """Print what of ``item`` belongs on the screen."""
+        if isinstance(item, WaitReport):
+            self._wait_line.show(item)
+            return
+        self.clear()
         if isinstance(item, Token):
             self._begin(item.attempt)
             self._write(item.delta.text)

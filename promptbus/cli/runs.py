@@ -23,6 +23,7 @@ from promptbus.cli.shell import (
     say_on_stderr,
 )
 from promptbus.cli.terminal import one_line, safe
+from promptbus.cli.wait_line import describe
 from promptbus.history_feed import HistoryFeed
 from promptbus.process import Process
 from promptbus.settings import Settings
@@ -99,6 +100,8 @@ def _print_view(view: RunView) -> None:
     if view.title:
         summary = one_line(view.summary or "")
         lines += [Text(), Text.assemble((one_line(view.title), "bold"), ("  " + summary, "dim"))]
+    if view.waiting is not None:
+        lines.append(Text(describe(view.waiting), style="yellow"))
     print_lines(lines)
     print_steps(view, print_line, out.width)
     if view.error is not None:

@@ -157,7 +157,7 @@ async def test_a_late_reader_sees_the_text_before_the_answer_it_led_to(settings:
         await story.tell()
         items: list[RunItem] = []
         await collect(client, story.run_id, items, summary=True)
-        kinds = ["token" if isinstance(item, Token) else item.subject.step for item in items]
+        kinds = [item.subject.step if isinstance(item, JournalEntry) else "token" for item in items]
         assert kinds == ["started", *["token"] * 5, "executor/1", "outcome", "summarizer/1"]
 
 
