@@ -11,12 +11,19 @@ POCKET_FOLDER = Path(__file__).with_name("pocket")
 
 def is_on_disk(entry: ModelEntry) -> bool:
     """Whether the entry's weights can be loaded without a download."""
+    return find_on_disk(entry) is not None
+
+
+def find_on_disk(entry: ModelEntry) -> Path | None:
+    """The folder that holds the entry's weights on this machine; None where they are not here."""
     if entry.source == BUILT_IN:
-        return has_weights(POCKET_FOLDER)
-    if Path(entry.source).is_absolute():
-        return has_weights(Path(entry.source))
-    snapshots = hub_cache() / f"models--{entry.source.replace('/', '--')}" / "snapshots"
-    return snapshots.is_dir() and any(has_weights(folder) for folder in snapshots.iterdir())
+        folders = [POCKET_FOLDER]
+    elif Path(entry.source).is_absolute():
+        folders = [Path(entry.source)]
+    else:
+        snapshots = hub_cache() / f"models--{entry.source.replace('/', '--')}" / "snapshots"
+        folders = sorted(snapshots.iterdir()) if snapshots.is_dir() else []
+    return next((folder for folder in folders if has_weights(folder)), None)
 
 
 def hub_cache() -> Path:

@@ -5,6 +5,7 @@ tensor data).
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 LENGTH_BYTES = 8
@@ -16,8 +17,30 @@ class SafetensorsInvalid(ValueError):
     """The file is not a whole safetensors file; the message says in what way."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a file; ``dtype`` is the format's name for it, such as ``BF16``."""
+
+    dtype: str
+    begin: int
+    end: int
+
+    @property
+    def num_bytes(self) -> int:
+        """Its size in the file."""
+        return self.end - self.begin
+
+
 def read_tensor_bytes(path: Path) -> dict[str, int]:
     """Size in bytes of each tensor in ``path``.
+
+    Raises: SafetensorsInvalid when the header is no header or the file is cut off.
+    """
+    return {name: tensor.num_bytes for name, tensor in read_tensors(path).items()}
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor in ``path``.
 
     Raises: SafetensorsInvalid when the header is no header or the file is cut off.
     """
@@ -28,19 +51,24 @@ def read_tensor_bytes(path: Path) -> dict[str, int]:
         raw = file.read(num_header_bytes)
     if len(raw) < num_header_bytes:
         raise SafetensorsInvalid(f"{path.name} is cut off within its header")
-    spans = _spans(path.name, raw)
-    expected = LENGTH_BYTES + num_header_bytes + max((end for _, end in spans.values()), default=0)
+    tensors = _tensors(path.name, raw)
+    num_data_bytes = max((tensor.end for tensor in tensors.values()), default=0)
+    expected = LENGTH_BYTES + num_header_bytes + num_data_bytes
     found = path.stat().st_size
     if found < expected:
         raise SafetensorsInvalid(f"{path.name} is cut off: {found} of {expected} bytes")
-    return {name: end - begin for name, (begin, end) in spans.items()}
+    return tensors
 
 
-def _spans(name: str, raw: bytes) -> dict[str, tuple[int, int]]:
+def _tensors(name: str, raw: bytes) -> dict[str, Tensor]:
     try:
         header = json.loads(raw)
         return {
-            tensor: (int(fields["data_offsets"][0]), int(fields["data_offsets"][1]))
+            tensor: Tensor(
+                str(fields.get("dtype")),
+                int(fields["data_offsets"][0]),
+                int(fields["data_offsets"][1]),
+            )
             for tensor, fields in header.items()
             if tensor != "__metadata__"
         }
