@@ -1,24 +1,19 @@
 """One generation with one loaded checkpoint, on the calling thread."""
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, StoppingCriteriaList
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
-from contracts.errors import InvalidInput
 from providers.cancellation import Cancellation
 from providers.generation_job import GenerationJob
-from providers.local.detokenizer import Detokenizer
+from providers.local.answer_text import AnswerText
 from providers.local.engine import Decoded
-from providers.local.model_loader import Checkpoint
-from providers.local.prompt_template import PromptTemplate
-from providers.local.sampling import build_processors
+from providers.local.prepared_job import JobPreparer, PreparedJob
+from providers.local.sampling import ChoiceProcessor
 from providers.local.token_watcher import TokenWatcher
 from providers.provider import OnText
-from providers.registries.model_entry import ModelEntry
-from providers.stop_cutter import StopCutter
 
 
 class TextGenerator:
@@ -27,12 +22,10 @@ class TextGenerator:
     Not thread-safe: one generation at a time.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, entry: ModelEntry, context_tokens: int | None
-    ) -> None:
-        self.checkpoint = checkpoint
-        self.context_tokens = context_tokens
-        self._template = PromptTemplate(checkpoint.tokenizer, entry)
+    def __init__(self, preparer: JobPreparer) -> None:
+        self.checkpoint = preparer.checkpoint
+        self.context_tokens = preparer.context_tokens
+        self._preparer = preparer
 
     def generate(self, job: GenerationJob, on_text: OnText | None, cancel: Cancellation) -> Decoded:
         """Run ``job``; ``on_text`` is called on this thread.
@@ -40,59 +33,36 @@ class TextGenerator:
         Raises: InvalidInput when the prompt leaves no room for an answer in the context.
         """
         started_at = time.perf_counter()
-        watcher = TokenWatcher(
-            eos_ids=self.checkpoint.eos_ids,
-            detokenizer=Detokenizer(self._decode),
-            cutter=StopCutter((*job.stop, *self._template.implied_stops)),
-            on_text=on_text,
-            cancel=cancel,
-        )
-        ids = self._template.encode(job.messages)
-        max_tokens = self._clip(len(ids), job.max_tokens)
+        prepared = self._preparer.prepare_now(job)
+        answer = self._preparer.begin_answer(job, prepared, on_text)
         if cancel.cancelled:
-            return Decoded("", "cancelled", len(ids), 0, started_at, None, time.perf_counter())
-        self._run(ids, max_tokens, job, watcher)
-        output, finish_reason = watcher.finish()
+            answer.cancel()
+        else:
+            self._run(prepared, answer, cancel)
+        output, finish_reason = answer.finish()
         return Decoded(
             output=output,
             finish_reason=finish_reason,
-            prompt_tokens=len(ids),
-            completion_tokens=watcher.num_tokens,
+            prompt_tokens=len(prepared.token_ids),
+            completion_tokens=answer.num_tokens,
             started_at=started_at,
-            first_token_at=watcher.first_token_at,
+            first_token_at=answer.first_token_at,
             ended_at=time.perf_counter(),
         )
 
-    def _run(
-        self, ids: Sequence[int], max_tokens: int, job: GenerationJob, watcher: TokenWatcher
-    ) -> None:
+    def _run(self, prepared: PreparedJob, answer: AnswerText, cancel: Cancellation) -> None:
         model: Any = self.checkpoint.model
-        device = self.checkpoint.device
-        input_ids = torch.tensor([ids], device=device)
+        input_ids = torch.tensor([prepared.token_ids], device=self.checkpoint.device)
         config = GenerationConfig(  # type: ignore[no-untyped-call]
-            max_new_tokens=max_tokens, do_sample=False
+            max_new_tokens=prepared.max_tokens, do_sample=False
         )
+        chooser = prepared.chooser
+        processors = [] if chooser.is_plain else [ChoiceProcessor(chooser)]
         with torch.inference_mode():
             model.generate(
                 input_ids,
                 attention_mask=torch.ones_like(input_ids),
                 generation_config=config,
-                logits_processor=build_processors(job, device),
-                stopping_criteria=StoppingCriteriaList([watcher]),
+                logits_processor=LogitsProcessorList(processors),
+                stopping_criteria=StoppingCriteriaList([TokenWatcher(answer, cancel)]),
             )
-
-    def _clip(self, num_prompt_tokens: int, max_tokens: int) -> int:
-        context = self.context_tokens
-        if context is None:
-            return max_tokens
-        if num_prompt_tokens >= context:
-            raise InvalidInput(
-                field="prompt",
-                reason=f"is {num_prompt_tokens} tokens long; the model's context is {context}",
-                limit=context,
-                cure="shorten the prompt or its history, or choose a model with more context",
-            )
-        return min(max_tokens, context - num_prompt_tokens)
-
-    def _decode(self, ids: Sequence[int]) -> str:
-        return self.checkpoint.decode(ids) if ids else ""

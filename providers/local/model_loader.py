@@ -28,6 +28,7 @@ from providers.registries.strategy_registry import Strategy
 class Checkpoint:
     """A loaded checkpoint; ``decode`` maps token ids to text without special tokens."""
 
+    key: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     decode: Callable[[Sequence[int]], str]
@@ -73,6 +74,7 @@ def load_checkpoint(entry: ModelEntry, strategy: Strategy, on_bytes: OnBytes) ->
     # say how to sample, and ``generate`` would fill in the rest from here.
     model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
     return Checkpoint(
+        key=entry.key,
         model=model,
         tokenizer=tokenizer,
         decode=_decoder(tokenizer),

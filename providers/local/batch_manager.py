@@ -1,0 +1,274 @@
+"""transformers' continuous batching behind four calls; all that is known of its API is here."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel
+from transformers.generation.configuration_utils import ContinuousBatchingConfig
+from transformers.generation.continuous_batching.cb_logits_processors import (
+    ContinuousBatchingLogitsProcessorList,
+)
+from transformers.generation.continuous_batching.continuous_api import (
+    ContinuousBatchingManager,
+    OutputRouter,
+)
+from transformers.generation.continuous_batching.scheduler import SCHEDULER_MAPPING, FIFOScheduler
+from transformers.generation.logits_process import LogitsProcessorList
+from transformers.utils.import_utils import is_flash_attn_2_available
+
+from providers.local.batch_sizes import BatchSizes
+from providers.local.sampling import TokenChooser, mark_choices
+
+_SCHEDULER = "promptbus-fifo"
+_STOP_TIMEOUT_S = 30.0
+# The manager logs to stderr by a handler of its own; what it reports reaches callers as errors.
+logging.getLogger("ContinuousBatchingLogger").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestNews:
+    """What became of a request in one step.
+
+    ``tokens`` are all it has generated so far. ``ended``: the manager has dropped it, and its slot
+    is free. ``error`` says why it failed, if it did.
+    """
+
+    request_id: str
+    tokens: Sequence[int] = ()
+    ended: bool = False
+    error: str | None = None
+
+
+OnNews = Callable[[Sequence[RequestNews]], None]
+
+
+class BatchManager:
+    """One loaded model that decodes many requests together; they join and leave between tokens.
+
+    ``on_news`` is called on the manager's thread, once a step, and ``on_fallen`` once if that
+    thread ends by itself; :attr:`fatal_error` then says why. Every other method may be called from
+    any thread.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        sizes: BatchSizes,
+        on_news: OnNews,
+        on_fallen: Callable[[], None],
+    ) -> None:
+        self._choosers: dict[str, TokenChooser] = {}
+        self._manager = _Manager(model, sizes, self._choosers, on_news, on_fallen)
+        self._manager.warmup()
+        self._manager.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs and takes requests."""
+        return self._manager.is_running() and self.fatal_error is None
+
+    @property
+    def fatal_error(self) -> Exception | None:
+        """What ended its thread."""
+        error: Exception | None = self._manager.background_thread_status.fatal_error
+        return error
+
+    @property
+    def cache_bytes(self) -> int:
+        """The KV cache and the buffers that grow with it."""
+        return self._manager.cache_bytes()
+
+    def add(
+        self,
+        request_id: str,
+        token_ids: Sequence[int],
+        *,
+        max_tokens: int,
+        eos_ids: frozenset[int],
+        chooser: TokenChooser,
+    ) -> bool:
+        """Queue a request; False when the manager takes none any more."""
+        self._choosers[request_id] = chooser
+        added = self._manager.add_request(
+            list(token_ids),
+            request_id=request_id,
+            max_new_tokens=max_tokens,
+            streaming=True,
+            eos_token_id=sorted(eos_ids) or -1,
+        )
+        if added is None:
+            self.forget(request_id)
+        return added is not None
+
+    def cancel(self, request_id: str) -> None:
+        """Drop the request before the next step; news of that follow."""
+        self._manager.cancel_request(request_id)
+
+    def forget(self, request_id: str) -> None:
+        """Let go of what was kept for a request that has ended."""
+        self._choosers.pop(request_id, None)
+
+    def stop(self) -> None:
+        """End the thread and free the cache; blocks for a step."""
+        self._manager.end()
+
+
+class _Choices(ContinuousBatchingLogitsProcessorList):
+    """Chooses each row's token by its request's own parameters.
+
+    The manager takes the largest score of each row, so that rows which want just that are left
+    alone, and a step with no others does not come here at all (``do_processing``).
+    """
+
+    def __init__(self, choosers: Mapping[str, TokenChooser]) -> None:
+        super().__init__(LogitsProcessorList())
+        self._choosers = choosers
+        self._rows: list[tuple[int, TokenChooser, Sequence[int]]] = []
+
+    def prepare_tensor_args(
+        self, requests_in_batch: list[Any], arg_storage: torch.Tensor
+    ) -> torch.Tensor:
+        """Note which rows of the coming step have parameters of their own."""
+        states = [request.state for request in requests_in_batch if request.has_new_token]
+        chosen = ((row, self._choosers.get(one.request_id)) for row, one in enumerate(states))
+        self._rows = [
+            (row, chooser, (*states[row].initial_tokens, *states[row].generated_tokens))
+            for row, chooser in chosen
+            if chooser is not None and not chooser.is_plain
+        ]
+        self.do_processing = bool(self._rows)
+        return arg_storage
+
+    def __call__(
+        self,
+        input_ids: torch.LongTensor,
+        scores: torch.Tensor,
+        logits_processor_args: torch.Tensor,
+    ) -> torch.Tensor:
+        """``scores`` [rows, vocabulary] → the same, each row's choice its largest."""
+        mark_choices(scores, self._rows)
+        return scores
+
+
+class _Router(OutputRouter):
+    """Hands on all outputs of a step at once."""
+
+    def __init__(self, on_news: OnNews) -> None:
+        super().__init__()
+        self._on_news = on_news
+
+    def deliver(self, output: Any) -> None:
+        self.deliver_batch([output])
+
+    def deliver_batch(self, outputs: list[Any]) -> None:
+        self._on_news(
+            [
+                RequestNews(one.request_id, one.generated_tokens, one.is_finished(), one.error)
+                for one in outputs
+            ]
+        )
+
+
+class _Scheduler(FIFOScheduler):
+    """Tells which requests it has dropped because they were cancelled."""
+
+    on_news: OnNews
+
+    def clear_cancelled_requests(self) -> list[Any]:
+        dropped: list[Any] = super().clear_cancelled_requests()
+        if dropped:
+            self.on_news([RequestNews(state.request_id, ended=True) for state in dropped])
+        return dropped
+
+
+SCHEDULER_MAPPING[_SCHEDULER] = _Scheduler
+
+
+class _Manager(ContinuousBatchingManager):
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        sizes: BatchSizes,
+        choosers: Mapping[str, TokenChooser],
+        on_news: OnNews,
+        on_fallen: Callable[[], None],
+    ) -> None:
+        generation = GenerationConfig(do_sample=False)  # type: ignore[no-untyped-call]
+        generation.eos_token_id = -1
+        super().__init__(model, generation, _config(sizes))  # type: ignore[arg-type]
+        self.logit_processor = _Choices(choosers)
+        self.output_router = _Router(on_news)
+        self._on_news = on_news
+        self._on_fallen = on_fallen
+        self._is_ending = False
+
+    def start(self) -> None:
+        # A thread that does not keep the process from ending, unlike the manager's own.
+        self.background_thread_status.clear()
+        thread: Any = threading.Thread(target=self._run_generation_loop, name="batch", daemon=True)
+        self._generation_thread = thread
+        thread.start()
+
+    def end(self) -> None:
+        self._is_ending = True
+        self.stop(block=True, timeout=_STOP_TIMEOUT_S, hard_stop=True)
+        self.distributed_helper.destroy_cpu_comm_group()
+
+    def cache_bytes(self) -> int:
+        ios: Any = self.batch_processor.inputs_and_outputs if self.batch_processor else None
+        cache: Any = self.batch_processor.cache if self.batch_processor else None
+        return _tensor_bytes(vars(ios)) + _tensor_bytes(vars(cache)) if ios else 0
+
+    def _create_batch_processor(self) -> Any:
+        processor: Any = super()._create_batch_processor()
+        processor.scheduler.on_news = self._on_news
+        return processor
+
+    def _run_generation_loop(self) -> None:
+        super()._run_generation_loop()
+        if not self._is_ending:
+            self._on_fallen()
+
+
+def _config(sizes: BatchSizes) -> ContinuousBatchingConfig:
+    wanted: dict[str, Any] = {
+        # The name of a page's size changed between the versions of transformers that are allowed.
+        "page_size": sizes.page_tokens,
+        "block_size": sizes.page_tokens,
+        "num_blocks": sizes.num_blocks,
+        "max_batch_tokens": sizes.max_batch_tokens,
+        "max_requests_per_batch": sizes.slots,
+        # What may be used was settled by the reservation.
+        "max_memory_percent": 1.0,
+        "allow_block_sharing": True,
+        "use_cuda_graph": False,
+        "use_async_batching": False,
+        "scheduler_type": _SCHEDULER,
+        # Only attention kernels that are installed, none that would be fetched from a hub.
+        "auto_switch_to_flash": is_flash_attn_2_available(),
+    }
+    known = {field.name for field in fields(ContinuousBatchingConfig)}
+    if "page_size" in known:
+        del wanted["block_size"]
+    return ContinuousBatchingConfig(**{name: wanted[name] for name in wanted if name in known})
+
+
+def _tensor_bytes(attributes: Mapping[str, Any]) -> int:
+    """Bytes of the tensors among ``attributes``, each storage once."""
+    tensors = [one for value in attributes.values() for one in _tensors_in(value)]
+    storages = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in tensors}
+    return sum(storages.values())
+
+
+def _tensors_in(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        return [one for part in value.values() for one in _tensors_in(part)]
+    if isinstance(value, list | tuple):
+        return [one for part in value for one in _tensors_in(part)]
+    return []
