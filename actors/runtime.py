@@ -7,18 +7,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import anyio
+from anyio.abc import TaskStatus
 
 from actors.actor import Actor
 from actors.task_server import TaskServer
+from actors.worker_set import Queue, WorkerSet
 from bus.connection import Connection
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
-from bus.pull_worker import DRAIN_S, Handle, PullWorker
+from bus.pull_worker import DRAIN_S, Handle
 from bus.stored_events import StoredEvents
-from bus.topology import Consumer
 from contracts.actor_kind import ActorKind
 from contracts.presence import HostReport, Presence
 
@@ -28,15 +30,19 @@ logger = logging.getLogger(__name__)
 # that the run needs may be stopping in this very process.
 HAND_OVER_S = 0.5
 
+__all__ = ["ActorRuntime", "Queue"]
+
 DescribeHost = Callable[[], Awaitable[HostReport | None]]
+# How often a host is looked at for news of its models.
+LOOK_EVERY_S = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A durable queue that an actor serves, ``max_in_flight`` messages at a time."""
+class QueueSource(Protocol):
+    """Decides which queues an actor serves while it does."""
 
-    consumer: Consumer
-    max_in_flight: int
+    async def run(self, workers: WorkerSet, *, task_status: TaskStatus[None]) -> None:
+        """Tell ``workers`` what to serve until cancelled; started once they serve the first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,9 @@ class Served:
     kind: ActorKind
     handle: Handle
     queues: tuple[Queue, ...]
+    name: str
     describe_host: DescribeHost | None = None
+    source: QueueSource | None = None
     drain_s: float = DRAIN_S
 
 
@@ -77,9 +85,18 @@ class ActorRuntime:
         self._servers: list[TaskServer] = []
 
     def add(
-        self, actor: Actor, queues: Sequence[Queue], describe_host: DescribeHost | None = None
+        self,
+        actor: Actor,
+        queues: Sequence[Queue],
+        describe_host: DescribeHost | None = None,
+        *,
+        name: str | None = None,
+        source: QueueSource | None = None,
     ) -> None:
-        """Serve ``actor`` from ``queues``."""
+        """Serve ``actor`` from ``queues``, and from those that ``source`` adds and takes away.
+
+        ``name`` tells it from others of its kind; the machine's where it is left out.
+        """
         server = TaskServer(
             actor,
             connection=self._connection,
@@ -88,70 +105,72 @@ class ActorRuntime:
         )
         self._actors.append(actor)
         self._servers.append(server)
-        self._served.append(Served(actor.kind, server.handle, tuple(queues), describe_host))
+        self._served.append(
+            Served(
+                actor.kind,
+                server.handle,
+                tuple(queues),
+                name or socket.gethostname(),
+                describe_host,
+                source,
+            )
+        )
 
     def add_handler(self, kind: ActorKind, handle: Handle, queues: Sequence[Queue]) -> None:
         """Serve ``queues`` with a bare handler, as the coordinator is served."""
-        self._served.append(Served(kind, handle, tuple(queues), drain_s=HAND_OVER_S))
+        self._served.append(
+            Served(kind, handle, tuple(queues), socket.gethostname(), drain_s=HAND_OVER_S)
+        )
 
     async def run(self, stop: anyio.Event, ready: Callable[[], None] | None = None) -> None:
         """Serve until ``stop``; ``ready`` is called once every worker pulls."""
-        workers = {
-            served.kind: [
-                PullWorker(
-                    self._connection,
-                    queue.consumer,
-                    served.handle,
-                    max_in_flight=queue.max_in_flight,
-                    drain_s=served.drain_s,
-                )
-                for queue in served.queues
-            ]
-            for served in self._served
-        }
         async with AsyncExitStack() as stack:
             for actor in self._actors:
                 await stack.enter_async_context(actor)
             stack.callback(self._stored.on_end(self._end_run))
-            await self._serve(workers, stop, ready)
+            await self._serve(stop, ready)
 
-    async def _serve(
-        self,
-        workers: dict[ActorKind, list[PullWorker]],
-        stop: anyio.Event,
-        ready: Callable[[], None] | None,
-    ) -> None:
+    async def _serve(self, stop: anyio.Event, ready: Callable[[], None] | None) -> None:
+        """Start all, wait for ``stop``, and end in order: sources, workers, presence."""
+        sets: list[WorkerSet] = []
         async with anyio.create_task_group() as announcing:
             async with anyio.create_task_group() as working:
-                for served in self._served:
-                    for worker in workers[served.kind]:
-                        await working.start(worker.run)
-                    announcing.start_soon(self._announce, served, workers[served.kind])
-                if ready is not None:
-                    ready()
-                await stop.wait()
-                for worker in (one for some in workers.values() for one in some):
-                    worker.stop()
+                async with anyio.create_task_group() as following:
+                    for served in self._served:
+                        workers = WorkerSet(
+                            self._connection, served.handle, working, drain_s=served.drain_s
+                        )
+                        sets.append(workers)
+                        await workers.serve(served.queues)
+                        if served.source is not None:
+                            await following.start(served.source.run, workers)
+                        announcing.start_soon(self._announce, served, workers)
+                    if ready is not None:
+                        ready()
+                    await stop.wait()
+                    following.cancel_scope.cancel()
+                for workers in sets:
+                    workers.stop()
             announcing.cancel_scope.cancel()
 
-    async def _announce(self, served: Served, workers: Sequence[PullWorker]) -> None:
+    async def _announce(self, served: Served, workers: WorkerSet) -> None:
         started_at = datetime.now(UTC)
-        host = socket.gethostname()
 
         async def describe() -> Presence:
             return Presence(
                 kind=served.kind,
-                instance=f"{host}-{os.getpid()}",
-                host=host,
+                instance=f"{served.name}-{os.getpid()}",
+                host=served.name,
                 pid=os.getpid(),
                 version=self._version,
                 started_at=started_at,
-                num_in_flight=sum(worker.num_in_flight for worker in workers),
-                max_in_flight=sum(queue.max_in_flight for queue in served.queues),
+                num_in_flight=workers.num_in_flight,
+                max_in_flight=workers.max_in_flight,
                 report=await served.describe_host() if served.describe_host else None,
             )
 
-        await self._board.keep_announcing(describe)
+        look_every_s = LOOK_EVERY_S if served.describe_host else None
+        await self._board.keep_announcing(describe, look_every_s=look_every_s)
 
     def _end_run(self, run_id: str) -> None:
         for server in self._servers:

@@ -44,8 +44,13 @@ class PresenceBoard:
             _subject(presence), b"", headers={"KV-Operation": "DEL"}
         )
 
-    async def keep_announcing(self, describe: Callable[[], Awaitable[Presence]]) -> None:
-        """Announce what ``describe`` tells, again and again until cancelled; then withdraw."""
+    async def keep_announcing(
+        self, describe: Callable[[], Awaitable[Presence]], *, look_every_s: float | None = None
+    ) -> None:
+        """Announce what ``describe`` tells, again and again until cancelled; then withdraw.
+
+        With ``look_every_s`` it is asked that often, and news of a model is announced at once.
+        """
         presence = await describe()
         try:
             while True:
@@ -53,8 +58,7 @@ class PresenceBoard:
                     await self.announce(presence)
                 except NatsError as exc:
                     logger.warning("could not announce %s: %s", presence.kind, exc)
-                await anyio.sleep(ANNOUNCE_EVERY_S)
-                presence = await describe()
+                presence = await _next(describe, presence, look_every_s)
         finally:
             with anyio.move_on_after(1, shield=True):
                 if self._connection.is_connected:
@@ -71,12 +75,14 @@ class PresenceBoard:
         return self._cached
 
     async def hosts(self) -> Sequence[HostReport]:
-        """The machines of all executors."""
-        return [
-            presence.report
-            for presence in await self.present()
-            if presence.kind is ActorKind.EXECUTOR and presence.report is not None
-        ]
+        """The machines of all executors.
+
+        An executor that fell is seen for a while beside its successor; the younger one counts.
+        """
+        executors = [one for one in await self.present() if one.kind is ActorKind.EXECUTOR]
+        executors.sort(key=lambda presence: presence.started_at)
+        found = {one.report.host: one.report for one in executors if one.report is not None}
+        return tuple(found.values())
 
     async def _read(self) -> list[Presence]:
         found: dict[str, Presence] = {}
@@ -89,6 +95,30 @@ class PresenceBoard:
             except ValidationError as exc:
                 logger.warning("ignored presence on %s: %s", message.subject, exc)
         return list(found.values())
+
+
+async def _next(
+    describe: Callable[[], Awaitable[Presence]], last: Presence, look_every_s: float | None
+) -> Presence:
+    """What to announce next, when it is time to or a model has changed."""
+    if look_every_s is None:
+        await anyio.sleep(ANNOUNCE_EVERY_S)
+        return await describe()
+    due_s = time.monotonic() + ANNOUNCE_EVERY_S
+    while True:
+        await anyio.sleep(look_every_s)
+        presence = await describe()
+        if time.monotonic() >= due_s or _models(presence) != _models(last):
+            return presence
+
+
+def _models(presence: Presence) -> list[tuple[object, ...]]:
+    """What others decide by and should know at once."""
+    models = presence.report.models if presence.report is not None else ()
+    return [
+        (model.model, model.resident, model.resident_strategy, model.loading is None, model.slots)
+        for model in models
+    ]
 
 
 def _subject(presence: Presence) -> str:

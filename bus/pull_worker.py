@@ -117,6 +117,11 @@ class PullWorker:
         """Messages being worked on."""
         return len(self._in_flight)
 
+    async def resize(self, max_in_flight: int) -> None:
+        """Work on up to that many messages from now on; those in flight beyond it are finished."""
+        self._max_in_flight = max_in_flight
+        await self._top_up()
+
     def stop(self) -> None:
         """Take no more messages; :meth:`run` returns when those in flight are done."""
         self._stop.set()

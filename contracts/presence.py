@@ -52,6 +52,11 @@ class ModelReport(Message):
     num_waiting: int = 0
     generation_s: float | None = None
 
+    @property
+    def needs_memory(self) -> bool:
+        """Whether it must be loaded: remote models, and what is resident untouched, need not."""
+        return self.source == "local" and not (self.resident and self.resident_strategy is None)
+
 
 class HostReport(Message):
     """A machine as its executor sees it; ``host`` is the executor's name, unique on the bus."""

@@ -8,10 +8,12 @@ from typing import Any
 import anyio
 
 from actors.runtime import ActorRuntime, Queue
-from bus.topology import ensure_consumer as make_consumer
-from bus.topology import executor_consumer, prompt_consumer, task_consumer
+from bus.placement_board import PlacementBoard
+from bus.task_queues import TaskQueues
+from bus.topology import prompt_consumer, task_consumer
 from contracts.actor_kind import ActorKind
 from contracts.errors import BusUnavailable
+from contracts.placement import HostPlacement
 from contracts.prompt import Priority
 from promptbus import __version__
 from promptbus.process import Process
@@ -85,9 +87,17 @@ async def _add_analyzer(roster: Roster) -> None:
 
 
 async def _add_monitor(roster: Roster) -> None:
-    from actors.monitor import Monitor
+    from actors.monitor import Monitor, Placer
 
-    monitor = Monitor(roster.process.board.hosts, roster.process.settings.default_model)
+    process = roster.process
+    placer = Placer(
+        hosts=process.board.hosts,
+        placements=PlacementBoard(process.connection, process.publisher),
+        queues=TaskQueues(process.connection),
+        decided_by=process.source,
+    )
+    roster.background.append(placer.run)
+    monitor = Monitor(process.board.hosts, process.settings.default_model, placer.ensure)
     roster.runtime.add(monitor, _task_queue(roster.process, ActorKind.MONITOR))
 
 
@@ -122,36 +132,50 @@ async def _add_history(roster: Roster) -> None:
 
 
 async def _add_executor(roster: Roster) -> None:
-    from actors.executor import Executor
+    from actors.executor import Executor, QueueSet
     from promptbus.model_host import ModelHost
 
-    host = ModelHost(roster.process.settings)
+    process, settings = roster.process, roster.process.settings
+    host = ModelHost(settings)
     roster.stack.push_async_callback(host.close)
-    consumers = [
-        executor_consumer(report.model, priority)
-        for report in host.gateway.models()
-        for priority in Priority
-    ]
-    for consumer in consumers:
-        await make_consumer(roster.process.connection.jetstream, consumer)
-    queues = [Queue(consumer, roster.process.settings.max_generations) for consumer in consumers]
-    roster.runtime.add(Executor(host.gateway), queues, host.describe)
-    roster.background.append(host.preload)
+    queues = QueueSet(
+        host=settings.executor_name,
+        gateway=host.gateway,
+        describe=host.describe,
+        connection=process.connection,
+        placements=PlacementBoard(process.connection, process.publisher),
+        max_in_flight=settings.max_generations,
+        preload=settings.preload,
+    )
+    roster.runtime.add(
+        Executor(host.gateway), (), host.describe, name=settings.executor_name, source=queues
+    )
 
 
 async def _add_coordinator(roster: Roster) -> None:
-    from actors.coordinator import Coordinator
+    from actors.coordinator import Coordinator, WaitFacts, WaitReporter
 
     async def served() -> frozenset[str]:
-        reports = await roster.process.board.hosts()
-        return frozenset(model.model for report in reports for model in report.models)
+        hosts = await roster.process.board.hosts()
+        return frozenset(
+            report.model for host in hosts for report in host.models if report.resident
+        )
 
+    async def placements() -> list[HostPlacement]:
+        return [placed.placement for placed in (await placement_board.read_all()).values()]
+
+    connection = roster.process.connection
+    placement_board = PlacementBoard(connection, roster.process.publisher)
+    facts = WaitFacts(connection, roster.process.board.hosts, placements)
+    waits = WaitReporter(connection, facts.read)
+    roster.background.append(waits.run)
     coordinator = Coordinator(
-        connection=roster.process.connection,
+        connection=connection,
         journal=roster.process.journal,
         publisher=roster.process.publisher,
         stored=roster.process.stored,
         served=served,
+        waits=waits,
     )
     settings = roster.process.settings
     queues = [

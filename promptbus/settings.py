@@ -1,6 +1,7 @@
 """All settings, read from the environment and from nowhere else."""
 
 import os
+import socket
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     nats_cert: FilePath | None = None
     nats_key: FilePath | None = None
     nats_replicas: int = Field(default=1, ge=1, le=5)
+    executor_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=128)
     lease_s: float = Field(default=10.0, ge=1.0, le=600.0)
     models_file: Path | None = None
     default_model: str = "pocket"

@@ -1,5 +1,6 @@
 """The executor: hosts models on one machine and generates with them."""
 
 from actors.executor.executor import Executor
+from actors.executor.queue_set import QueueSet
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "QueueSet"]

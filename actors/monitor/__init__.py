@@ -1,5 +1,6 @@
 """Which model and strategy shall answer, from what executors announce."""
 
 from actors.monitor.monitor import Monitor
+from actors.monitor.placer import Placer
 
-__all__ = ["Monitor"]
+__all__ = ["Monitor", "Placer"]

@@ -18,17 +18,19 @@ def choose(
 
     What the task names is kept to, even where it must be downloaded or others unloaded first;
     there is no fallback then. Otherwise only models are chosen that are available, take the
-    prompt's length and are resident or fit the free memory of a device. ``echo`` is never chosen
-    unless named. The result does not depend on the order of ``hosts``.
+    prompt's length and are resident or fit the memory of a device that is free or that idle ones
+    hold. ``echo`` is never chosen unless named, a remote model never for a task that is
+    ``local_only``. The result does not depend on the order of ``hosts``.
 
-    Raises: UnknownModel, UnknownStrategy; InvalidInput when no model takes a prompt so long;
-    NoExecutor (retryable) when no host is present or nothing fits now.
+    Raises: UnknownModel, UnknownStrategy; InvalidInput when no model takes a prompt so long, or
+    the one named is remote and must not be; NoExecutor (retryable) when no host is present or
+    nothing fits now.
     """
     offers = offers_of(hosts)
     if not offers:
         raise NoExecutor()
     if task.model is not None:
-        named = _with_strategy(task, _named(task.model, offers))
+        named = _with_strategy(task, _near_enough(task, _named(task.model, offers)))
         best = rank_offers(task, named, default_model)
         best.sort(key=lambda offer: (not offer.model.available, not offer.fits(default_model)))
         return _decision(task, best[0], best[:1])
@@ -41,6 +43,20 @@ def _named(model: str, offers: Sequence[Offer]) -> list[Offer]:
     if not named:
         raise UnknownModel(model=model, known=tuple(sorted({offer.key for offer in offers})))
     return named
+
+
+def _near_enough(task: DecideResources, offers: Sequence[Offer]) -> list[Offer]:
+    """Without those that the task's text must not go to."""
+    near = [offer for offer in offers if not (task.local_only and offer.is_remote)]
+    if near:
+        return near
+    if task.model is None:
+        raise NoExecutor("the prompt is local_only, and every model available here is remote")
+    raise InvalidInput(
+        field="model",
+        reason=f"{task.model} is served remotely, and the prompt is local_only",
+        cure="name a local model, or send the prompt without local_only",
+    )
 
 
 def _with_strategy(task: DecideResources, offers: Sequence[Offer]) -> list[Offer]:
@@ -57,6 +73,7 @@ def _candidates(task: DecideResources, offers: Sequence[Offer], default_model: s
     usable = [offer for offer in offers if offer.model.available and not offer.is_echo]
     if not usable:
         raise NoExecutor("no executor has a model available besides echo")
+    usable = _near_enough(task, usable)
     usable = _with_strategy(task, usable)
     long_enough = [offer for offer in usable if offer.takes(task.num_tokens)]
     if not long_enough:

@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 from contracts.presence import DeviceReport, HostReport, ModelReport
 
-# Weights are not all: KV cache and activations come on top, a fifth as a rule of thumb
-# (EleutherAI, "Transformer Math 101", 2023; also what `accelerate estimate-memory` advises).
-MEMORY_FACTOR: Final = Fraction(6, 5)
 # Asked for by name only: it answers with the prompt itself.
 ECHO: Final = "echo"
 
@@ -37,6 +33,11 @@ class Offer:
         """Whether its memory is taken already, or is not this host's concern."""
         held = self.model.resident or self.model.loading is not None
         return held or self.model.source == "remote"
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the text leaves the machines of the executors."""
+        return self.model.source == "remote"
 
     def is_resident(self, strategy: str | None) -> bool:
         """Whether it can answer at once, with ``strategy`` if one is wished."""
@@ -71,7 +72,7 @@ def offers_of(hosts: Sequence[HostReport]) -> list[Offer]:
 
 def needed_bytes(model: ModelReport) -> int | None:
     """Memory to load ``model`` and answer with it, or None where its size is unknown."""
-    return None if model.size_bytes is None else int(model.size_bytes * MEMORY_FACTOR)
+    return model.size_bytes
 
 
 def roomiest(devices: Sequence[DeviceReport]) -> DeviceReport | None:
@@ -83,7 +84,16 @@ def _device_for(host: HostReport, model: ModelReport) -> DeviceReport | None:
     needed = needed_bytes(model)
     if needed is None:
         return None
-    return roomiest([device for device in host.devices if device.free_bytes >= needed])
+    for evicting in (False, True):
+        fitting = [one for one in host.devices if _obtainable(one, evicting=evicting) >= needed]
+        if fitting:
+            return roomiest(fitting)
+    return None
+
+
+def _obtainable(device: DeviceReport, *, evicting: bool) -> int:
+    """Bytes that are free, or are where the idle ones leave."""
+    return device.free_bytes + (device.evictable_bytes if evicting else 0)
 
 
 def _roominess(device: DeviceReport) -> tuple[bool, int, str]:

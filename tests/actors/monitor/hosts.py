@@ -34,11 +34,21 @@ def echo() -> ModelReport:
 
 
 def host(
-    *models: ModelReport, name: str = "host-a", free_gib: float = 16, gpu_free_gib: float = 0
+    *models: ModelReport,
+    name: str = "host-a",
+    free_gib: float = 16,
+    evictable_gib: float = 0,
+    gpu_free_gib: float = 0,
 ) -> HostReport:
     """A host with that much free RAM, and a GPU where some is free there."""
     devices = [
-        DeviceReport(name="cpu", kind="cpu", total_bytes=64 * GIB, free_bytes=int(free_gib * GIB))
+        DeviceReport(
+            name="cpu",
+            kind="cpu",
+            total_bytes=64 * GIB,
+            free_bytes=int(free_gib * GIB),
+            evictable_bytes=int(evictable_gib * GIB),
+        )
     ]
     if gpu_free_gib:
         free_bytes = int(gpu_free_gib * GIB)

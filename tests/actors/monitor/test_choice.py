@@ -45,7 +45,7 @@ def test_a_load_is_explained_with_what_it_takes() -> None:
     able = model("able", rank=30, size_bytes=10 * GIB)
     decided = decide(host(pocket(resident=True), able, gpu_free_gib=20), difficulty="high")
     assert decided.reason == (
-        "able needs 12.0 GiB and fits cuda:0 of host-a and good at chat; rank 30 against 1 of the "
+        "able needs 10.0 GiB and fits cuda:0 of host-a and good at chat; rank 30 against 1 of the "
         "resident pocket is worth the load for a task of high difficulty; 20.0 GiB free"
     )
 
@@ -57,7 +57,7 @@ def test_a_named_model_is_kept_to_whatever_else_there_is() -> None:
     ]
     huge = decide(*hosts, model="huge", num_tokens=10**6)
     assert (huge.model, huge.fallbacks) == ("huge", ())
-    assert huge.reason.startswith("huge was asked for; needs 1.1 TiB on host-a")
+    assert huge.reason.startswith("huge was asked for; needs 900.0 GiB on host-a")
     repeating = decide(*hosts, model="echo")
     assert (repeating.model, repeating.host) == ("echo", "host-b")
 
@@ -110,11 +110,27 @@ def test_echo_is_never_chosen_by_itself() -> None:
         decide(host(echo()))
 
 
-def test_memory_decides_with_a_fifth_on_top_of_the_weights() -> None:
+def test_memory_decides() -> None:
     able = model("able", rank=60, size_bytes=10 * GIB)
-    assert decide(host(pocket(), able, free_gib=12)).model == "able"
-    assert decide(host(pocket(), able, free_gib=11.9)).model == "pocket"
-    assert decide(host(pocket(), able, free_gib=1, gpu_free_gib=12)).model == "able"
+    assert decide(host(pocket(), able, free_gib=10)).model == "able"
+    assert decide(host(pocket(), able, free_gib=9.9)).model == "pocket"
+    assert decide(host(pocket(), able, free_gib=1, gpu_free_gib=10)).model == "able"
+
+
+def test_memory_that_idle_models_hold_counts_too() -> None:
+    able = model("able", rank=60, size_bytes=10 * GIB)
+    assert decide(host(pocket(), able, free_gib=6, evictable_gib=3.9)).model == "pocket"
+    assert decide(host(pocket(), able, free_gib=6, evictable_gib=4)).model == "able"
+
+
+def test_a_prompt_that_must_stay_is_kept_from_remote_models() -> None:
+    far = model("far", source="remote", provider="openai", resident=True, rank=90)
+    assert decide(host(pocket(), far)).model == "far"
+    assert decide(host(pocket(), far), local_only=True).model == "pocket"
+    with pytest.raises(InvalidInput, match="far is served remotely, and the prompt is local_only"):
+        decide(host(pocket(), far), model="far", local_only=True)
+    with pytest.raises(NoExecutor, match="every model available here is remote"):
+        decide(host(far, echo()), local_only=True)
 
 
 def test_a_resident_model_needs_no_more_memory() -> None:
@@ -127,7 +143,7 @@ def test_when_nothing_fits_it_says_what_is_missing() -> None:
     with pytest.raises(NoExecutor) as caught:
         decide(*hosts)
     assert str(caught.value) == (
-        "no model fits: the smallest, b, needs 6.0 GiB, and at most 2.0 GiB are free"
+        "no model fits: the smallest, b, needs 5.0 GiB, and at most 2.0 GiB are free"
     )
 
 

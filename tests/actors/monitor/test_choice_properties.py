@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from actors.monitor.choice import choose
-from actors.monitor.offer import MEMORY_FACTOR
 from actors.monitor.ranking import WORTH_LOADING
 from contracts.errors import (
     InvalidInput,
@@ -47,6 +46,7 @@ DEVICES = st.builds(
     kind=st.sampled_from(["cuda", "mps", "cpu"]),
     total_bytes=st.just(100),
     free_bytes=SIZES,
+    evictable_bytes=st.integers(0, 10),
 )
 HOSTS = st.lists(
     st.builds(
@@ -73,6 +73,7 @@ def tasks(
         task_type=st.sampled_from([TaskType.CHAT, TaskType.CODE, TaskType.MATH]),
         difficulty=st.sampled_from(["low", "medium", "high", "unheard of"]),
         num_tokens=st.integers(0, 120),
+        local_only=st.booleans(),
         model=models,
         strategy=strategies,
     )
@@ -132,9 +133,13 @@ def test_explicit_wishes_are_honoured_or_refused(
     elif not served:
         assert isinstance(found, UnknownModel)
         assert task.model not in found.known
+    elif isinstance(found, InvalidInput) and found.field == "model":
+        assert task.local_only
+        assert all(model.source == "remote" for model in served)
     else:
         assert isinstance(found, UnknownStrategy)
-        assert all(task.strategy not in model.strategies for model in served)
+        near = [model for model in served if not (task.local_only and model.source == "remote")]
+        assert all(task.strategy not in model.strategies for model in near)
 
 
 @UNHURRIED
@@ -157,13 +162,25 @@ def test_a_free_choice_fits_memory_and_context_and_is_available(
         )
 
 
+@UNHURRIED
+@given(task=NAMED | FREE, hosts=HOSTS, default_model=DEFAULTS)
+def test_a_local_task_never_goes_to_a_remote_model(
+    task: DecideResources, hosts: list[HostReport], default_model: str
+) -> None:
+    found = attempt(task.model_copy(update={"local_only": True}), hosts, default_model)
+    if isinstance(found, ResourcesDecided):
+        for name in (found.model, *found.fallbacks):
+            assert any(model.source == "local" for model in reports(hosts, name))
+
+
 def is_held_or_fits(model: ModelReport, host: HostReport, default_model: str) -> bool:
     if model.resident or model.loading is not None or model.source == "remote":
         return True
     if model.size_bytes is None:
         return model.model == default_model
-    needed = int(model.size_bytes * MEMORY_FACTOR)
-    return any(device.free_bytes >= needed for device in host.devices)
+    return any(
+        device.free_bytes + device.evictable_bytes >= model.size_bytes for device in host.devices
+    )
 
 
 @UNHURRIED
