@@ -13,7 +13,11 @@ _NumberT = TypeVar("_NumberT", int, float)
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """One generation to run, with no default left open."""
+    """One generation to run, with no default left open.
+
+    ``has_fallback`` tells that another model answers if this one fails before its first token, so
+    that failing soon is better than trying long.
+    """
 
     entry: ModelEntry
     strategy: Strategy
@@ -27,9 +31,16 @@ class GenerationJob:
     response_format: ResponseFormat | None = None
     priority: Priority = Priority.NORMAL
     local_only: bool = False
+    has_fallback: bool = False
 
 
-def build_job(request: GenerationRequest, entry: ModelEntry, strategy: Strategy) -> GenerationJob:
+def build_job(
+    request: GenerationRequest,
+    entry: ModelEntry,
+    strategy: Strategy,
+    *,
+    has_fallback: bool = False,
+) -> GenerationJob:
     """``request`` with the entry's sampling defaults for fields that it does not set; pure.
 
     ``max_tokens`` is clipped to the model's context less one token of prompt; the provider, which
@@ -52,6 +63,7 @@ def build_job(request: GenerationRequest, entry: ModelEntry, strategy: Strategy)
         response_format=request.response_format,
         priority=request.priority,
         local_only=request.local_only,
+        has_fallback=has_fallback,
     )
 
 

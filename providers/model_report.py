@@ -43,6 +43,8 @@ def build_model_report(
 
 
 def _estimated_bytes(entry: ModelEntry) -> int | None:
+    if entry.is_remote:
+        return 0
     if entry.num_parameters is None:
         return None
     return entry.num_parameters * _BYTES_PER_PARAMETER[entry.dtype]

@@ -1,26 +1,35 @@
 """The only way to a model, for orchestrated and direct use alike."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
-from contracts.errors import NotReady, PromptbusError
+from contracts.errors import InvalidInput, NotReady, PromptbusError
 from contracts.generation import GenerationRequest, GenerationResult, TextDelta, Usage
 from contracts.presence import ModelReport
 from contracts.waiting import WaitNote
 from providers.cancellation import Cancellation
+from providers.fallback import error_of_chain, may_fall_back
 from providers.foreign_error import as_provider_failed
 from providers.generation_job import GenerationJob, build_job
 from providers.model_report import build_model_report
 from providers.piece_queue import PieceQueue
 from providers.provider import Generated, LoadedModel, OnProgress, OnText, OnWait, Provider
+from providers.provider_error import AnswerBrokeOff
 from providers.registries.model_entry import ModelEntry
 from providers.registries.model_registry import ModelRegistry
 from providers.registries.strategy_registry import StrategyRegistry
 
+logger = logging.getLogger(__name__)
+
 
 class ProviderGateway:
     """Resolves a request against the registries and runs it with the provider of its model.
+
+    A model that fails before its first token is replaced by the fallbacks of its entry, in order
+    and each once; the result's ``fallback_from`` then names the model that was asked for. After
+    the first token a failure is final. With ``local_only`` no remote provider is ever asked.
 
     Every method may raise UnknownModel, UnknownStrategy, NotReady (the provider's libraries are
     missing here), ModelLoadFailed, ProviderFailed, and InvalidInput for what only the model can
@@ -46,8 +55,8 @@ class ProviderGateway:
         awaiting task stops decoding too, and returns nothing.
         """
         called_at = time.perf_counter()
-        job = self._job(request)
-        return await self._run(job, None, None, cancel or Cancellation(), called_at)
+        jobs = self._jobs(request)
+        return await self._run(jobs, None, None, cancel or Cancellation(), called_at)
 
     async def stream(
         self, request: GenerationRequest, *, cancel: Cancellation | None = None
@@ -58,11 +67,11 @@ class ProviderGateway:
         ``contextlib.aclosing``. Setting ``cancel`` ends the stream with a cancelled result.
         """
         called_at = time.perf_counter()
-        job = self._job(request)
+        jobs = self._jobs(request)
         stop = Cancellation()
         forget = cancel.on_cancel(stop.cancel) if cancel is not None else None
         pieces = PieceQueue()
-        generation = asyncio.create_task(self._run(job, pieces.put, pieces.put, stop, called_at))
+        generation = asyncio.create_task(self._run(jobs, pieces.put, pieces.put, stop, called_at))
         generation.add_done_callback(lambda _: pieces.end())
         generation.add_done_callback(_mark_seen)
         try:
@@ -119,10 +128,40 @@ class ProviderGateway:
         """Free all models; the gateway takes no request afterwards."""
         await asyncio.gather(*(provider.close() for provider in self._providers.values()))
 
-    def _job(self, request: GenerationRequest) -> GenerationJob:
-        entry = self._models.get(request.model)
-        key = request.strategy or entry.default_strategy
-        return build_job(request, entry, self._strategies.get(key, entry))
+    def _jobs(self, request: GenerationRequest) -> tuple[GenerationJob, ...]:
+        """What is asked, and what is asked instead when that fails."""
+        asked = self._models.get(request.model)
+        if request.local_only and asked.is_remote:
+            raise self._not_local(asked)
+        chain = [
+            entry
+            for entry in self._models.chain(asked.key)
+            if not (request.local_only and entry.is_remote)
+        ]
+        keys = [request.strategy or asked.default_strategy]
+        keys += [self._strategy_of_fallback(request, entry) for entry in chain[1:]]
+        return tuple(
+            build_job(
+                request,
+                entry,
+                self._strategies.get(key, entry),
+                has_fallback=entry is not chain[-1],
+            )
+            for entry, key in zip(chain, keys, strict=True)
+        )
+
+    def _strategy_of_fallback(self, request: GenerationRequest, entry: ModelEntry) -> str:
+        if request.strategy in self._strategies.known_for(entry):
+            return request.strategy or entry.default_strategy
+        return entry.default_strategy
+
+    def _not_local(self, entry: ModelEntry) -> InvalidInput:
+        local = ", ".join(known.key for known in self._models.list() if not known.is_remote)
+        return InvalidInput(
+            field="local_only",
+            reason=f"model {entry.key} is remote",
+            cure=f"choose a local model: {local or 'there is none'}; or leave local_only out",
+        )
 
     def _provider(self, entry: ModelEntry) -> Provider:
         provider = self._providers.get(entry.provider)
@@ -140,22 +179,66 @@ class ProviderGateway:
 
     async def _run(
         self,
-        job: GenerationJob,
+        jobs: Sequence[GenerationJob],
         on_text: OnText | None,
         on_wait: OnWait | None,
         cancel: Cancellation,
         called_at: float,
     ) -> GenerationResult:
-        provider = self._provider(job.entry)
-        try:
-            generated = await provider.generate(
-                job, on_text=on_text, on_wait=on_wait, cancel=cancel
-            )
-        except PromptbusError:
-            raise
-        except Exception as exc:
-            raise as_provider_failed(provider.name, exc) from exc
-        return _result(job, provider, generated, called_at)
+        """The result of the first of ``jobs`` that succeeds."""
+        speech = _Speech(on_text)
+        say = None if on_text is None else speech.say
+        errors: list[PromptbusError] = []
+        for job in jobs:
+            try:
+                provider = self._provider(job.entry)
+                generated = await _generate(provider, job, say, on_wait, cancel)
+            except PromptbusError as exc:
+                if speech.has_begun:
+                    raise _broken_off(job, exc) from exc
+                is_final = isinstance(exc, AnswerBrokeOff) or not (errors or may_fall_back(exc))
+                if is_final or cancel.cancelled:
+                    raise
+                logger.warning("%s cannot answer: %s", job.entry.key, exc)
+                errors.append(exc)
+            else:
+                asked = jobs[0].entry.key
+                return _result(job, provider, generated, called_at, asked)
+        raise error_of_chain(errors)
+
+
+class _Speech:
+    """Hands text on, and remembers that there was some."""
+
+    def __init__(self, on_text: OnText | None) -> None:
+        self._on_text = on_text
+        self.has_begun = False
+
+    def say(self, text: str) -> None:
+        self.has_begun = True
+        if self._on_text is not None:
+            self._on_text(text)
+
+
+async def _generate(
+    provider: Provider,
+    job: GenerationJob,
+    on_text: OnText | None,
+    on_wait: OnWait | None,
+    cancel: Cancellation,
+) -> Generated:
+    try:
+        return await provider.generate(job, on_text=on_text, on_wait=on_wait, cancel=cancel)
+    except PromptbusError:
+        raise
+    except Exception as exc:
+        raise as_provider_failed(provider.name, exc) from exc
+
+
+def _broken_off(job: GenerationJob, error: PromptbusError) -> PromptbusError:
+    if isinstance(error, AnswerBrokeOff) or not error.retryable:
+        return error
+    return AnswerBrokeOff(provider=job.entry.provider, reason=error.message, cure=error.cure)
 
 
 def _mark_seen(generation: asyncio.Task[GenerationResult]) -> None:
@@ -165,7 +248,7 @@ def _mark_seen(generation: asyncio.Task[GenerationResult]) -> None:
 
 
 def _result(
-    job: GenerationJob, provider: Provider, generated: Generated, called_at: float
+    job: GenerationJob, provider: Provider, generated: Generated, called_at: float, asked: str
 ) -> GenerationResult:
     first_token_at = generated.first_token_at
     return GenerationResult(
@@ -182,6 +265,7 @@ def _result(
         inference_time_ms=_ms(generated.started_at, generated.ended_at),
         total_time_ms=_ms(called_at, generated.ended_at),
         cancel_time_ms=generated.cancel_time_ms,
+        fallback_from=None if asked == job.entry.key else asked,
         usage=Usage(
             prompt_tokens=generated.prompt_tokens,
             completion_tokens=generated.completion_tokens,

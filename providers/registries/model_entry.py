@@ -5,13 +5,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.generation import DEFAULT_MAX_TOKENS, DEFAULT_STRATEGY
-from contracts.prompt import MAX_NEW_TOKENS, ModelKey, StrategyKey, TaskType
+from contracts.prompt import MAX_DEADLINE_S, MAX_NEW_TOKENS, ModelKey, StrategyKey, TaskType
 
 # The source of the model that the package carries; it has neither hub id nor folder of its own.
 BUILT_IN = "built-in"
+MAX_FALLBACKS = 8
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-ProviderName = Literal["local", "echo"]
+ProviderName = Literal["local", "echo", "openai"]
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -31,9 +32,14 @@ class ModelEntry(BaseModel):
     """A model of the registry.
 
     ``source`` is a hub id, a folder (begins with ``.``, ``/`` or ``~``; relative ones count from
-    the file that names them) or ``built-in``. ``dtype`` ``auto`` means as the checkpoint says.
+    the file that names them) or ``built-in``; with the provider ``openai`` it is the name that the
+    server at ``base_url`` knows the model by. ``dtype`` ``auto`` means as the checkpoint says.
     ``rank`` orders models by ability, bigger is more able. ``chat_template`` (Jinja) is used
     where the tokenizer brings none, with ``chat_template_options`` as its variables.
+
+    ``fallbacks`` answer in its place, in order, when it fails before its first token. ``base_url``
+    and the fields below it are for remote models; ``api_key_env`` is the name of the environment
+    variable that holds the key, never the key.
     """
 
     model_config = _CONFIG
@@ -55,3 +61,15 @@ class ModelEntry(BaseModel):
     chat_template: str | None = None
     chat_template_options: dict[str, bool | int | str] = Field(default_factory=dict)
     system_prompt: str | None = None
+    fallbacks: tuple[ModelKey, ...] = Field(default=(), max_length=MAX_FALLBACKS)
+    base_url: str | None = None
+    allow_insecure: bool = False
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    timeout_s: float = Field(default=600.0, gt=0.0, le=MAX_DEADLINE_S)
+    first_token_timeout_s: float = Field(default=60.0, gt=0.0, le=MAX_DEADLINE_S)
+    max_retries: int = Field(default=2, ge=0, le=10)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its prompts leave this machine for a server of somebody's."""
+        return self.provider == "openai"

@@ -75,6 +75,41 @@ def test_the_last_of_two_files_wins(tmp_path: Path) -> None:
             "default_strategy",
             "streaming",
         ),
+        ('[models.far]\nprovider = "openai"\nsource = "m"', "far", "base_url", "https://"),
+        (
+            '[models.far]\nprovider = "openai"\nsource = "m"\nbase_url = "http://example.com/v1"\n'
+            "allow_insecure = true",
+            "far",
+            "base_url",
+            "https://",
+        ),
+        (
+            '[models.far]\nprovider = "openai"\nsource = "m"\nbase_url = "http://localhost/v1"',
+            "far",
+            "base_url",
+            "allow_insecure = true",
+        ),
+        (
+            '[models.mine]\nsource = "a/b"\nbase_url = "https://host/v1"',
+            "mine",
+            "base_url",
+            'provider = "openai"',
+        ),
+        (
+            '[models.far]\nprovider = "openai"\nsource = "m"\nbase_url = "https://host/v1"\n'
+            'api_key_env = "sk-123"',
+            "far",
+            "api_key_env",
+            "correct api_key_env",
+        ),
+        ('[models.mine]\nsource = "a/b"\nfallbacks = ["none"]', "mine", "fallbacks", "pocket"),
+        (
+            '[models.mine]\nsource = "a/b"\nfallbacks = ["pocket"]\n'
+            '[models.pocket]\nfallbacks = ["mine"]',
+            "pocket",
+            "fallbacks",
+            "leave one of them out",
+        ),
         ('[models.qwen9-0.6b]\nsource = "a/b"', "qwen9-0", "6b", '"qwen9-0.6b"'),
         ('[models."a b"]\nsource = "a/b"', "a b", "key", "correct key"),
         ("[model.mine]", "model", None, "[models."),
@@ -105,3 +140,15 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b'[models.mine]\nsource = "\xff"')
     with pytest.raises(RegistryFileInvalid, match="UTF-8"):
         ModelRegistry.from_toml([file])
+
+
+def test_a_remote_entry_keeps_the_servers_name_for_the_model(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        '[models.far]\nprovider = "openai"\nsource = "no such: name"\n'
+        'base_url = "https://host/v1"\nfallbacks = ["pocket"]\n',
+    )
+    registry = ModelRegistry.from_toml([file])
+    assert registry.get("far").source == "no such: name"
+    assert registry.get("far").is_remote
+    assert [entry.key for entry in registry.chain("far")] == ["far", "pocket"]

@@ -1,0 +1,1 @@
+"""Models that any OpenAI-compatible server runs: vLLM, llama-server, Ollama, another promptbus."""
