@@ -23,11 +23,11 @@ def report(name: str) -> st.SearchStrategy[ModelReport]:
         source=st.just("remote" if name == "far" else "local"),
         strategies=st.just(STRATEGIES),
         default_strategy=st.just("standard"),
-        size_bytes=st.sampled_from([None, *range(1, 12)]),
+        size_bytes=st.sampled_from([None, *range(2, 14)]),
         available=st.booleans(),
         resident=st.booleans(),
         resident_strategy=st.just("standard"),
-        pinned=st.sampled_from([False, False, False, True]),
+        pinned=st.sampled_from([*[False] * 9, True]),
         slots=st.integers(1, 3),
         num_running=st.sampled_from([0, 0, 0, 1]),
     )
@@ -45,9 +45,9 @@ def host(name: str) -> st.SearchStrategy[HostReport]:
         host=st.just(name),
         num_cpus=st.just(1),
         devices=st.tuples(
-            st.builds(device, st.just("cpu"), st.just("cpu"), st.integers(0, 16)),
-            st.builds(device, st.just("gpu"), st.just("cuda"), st.integers(0, 16)),
-        ).flatmap(lambda both: st.sampled_from([both, both[:1], ()])),
+            st.builds(device, st.just("cpu"), st.just("cpu"), st.integers(0, 12)),
+            st.builds(device, st.just("gpu"), st.just("cuda"), st.integers(4, 12)),
+        ).flatmap(lambda both: st.sampled_from([both, both[:1], both[:1], both[1:]])),
         models=st.tuples(*(report(model) for model in NAMES)).flatmap(
             lambda all_: st.sampled_from([all_, all_, all_[1:]])
         ),
@@ -59,8 +59,9 @@ PLACED = st.lists(
         PlacedModel,
         model=st.sampled_from(NAMES[:3]),
         strategy=st.just("standard"),
-        pinned=st.sampled_from([False, False, True]),
+        pinned=st.sampled_from([*[False] * 5, True]),
     ),
+    min_size=1,
     max_size=3,
     unique_by=lambda one: one.model,
 ).map(tuple)
@@ -73,13 +74,13 @@ def placement(name: str) -> st.SearchStrategy[HostPlacement]:
 SITUATIONS = st.builds(
     Situation,
     hosts=st.tuples(*(host(name) for name in HOST_NAMES)).flatmap(
-        lambda all_: st.sampled_from([all_, all_[:2], all_[:1]])
+        lambda all_: st.sampled_from([all_, all_[:2], all_[:2], all_[:1]])
     ),
     # Host "c" may have none.
     placements=st.fixed_dictionaries(
         {name: placement(name) for name in "ab"}, optional={"c": placement("c")}
     ),
-    demand=st.dictionaries(st.sampled_from(NAMES), st.integers(0, 12), max_size=3),
+    demand=st.dictionaries(st.sampled_from(NAMES), st.integers(0, 12), min_size=1, max_size=2),
 )
 # A busy machine is no fault of what is tested.
 UNHURRIED = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
