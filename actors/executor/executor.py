@@ -16,6 +16,7 @@ from contracts.prompt import ChatMessage
 from contracts.task import GenerateAnswer
 from contracts.waiting import WaitNote
 from providers.cancellation import Cancellation
+from providers.provider_error import AnswerBrokeOff
 from providers.provider_gateway import ProviderGateway
 
 tracer = trace.get_tracer("promptbus")
@@ -38,7 +39,11 @@ class Executor(Actor):
         cancellation = Cancellation()
         step.on_cancel(cancellation.cancel)
         with anyio.move_on_after(task.timeout_s):
-            result = await self._run(task, step, cancellation)
+            try:
+                result = await self._run(task, step, cancellation)
+            except AnswerBrokeOff as exc:
+                # Doing the step again would stream other words after those already heard.
+                return failed_step(self.kind, task, exc)
             return AnswerGenerated(run_id=task.run_id, attempt=task.attempt, result=result)
         late = DeadlineExceeded(what=f"generation with {task.model}", deadline_s=task.timeout_s)
         return failed_step(self.kind, task, late)

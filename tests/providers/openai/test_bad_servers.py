@@ -4,18 +4,13 @@ import asyncio
 import json
 import logging
 import traceback
-from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from contracts.errors import DeadlineExceeded, InvalidInput, PromptbusError, ProviderFailed
-from contracts.generation import TextDelta
-from providers.provider_error import AnswerBrokeOff, ProviderCooling, ProviderRefused
+from providers.provider_error import AnswerBrokeOff, ProviderRefused
 from tests.providers.openai.bad_server import (
-    STREAM_HEAD,
     Behaviour,
     Call,
     answer_well,
@@ -24,90 +19,22 @@ from tests.providers.openai.bad_server import (
     remote_entry,
     serving,
 )
-
-KEY = "sk-very-secret-0123456789"
-
-
-async def hang(call: Call) -> None:
-    await call.hung_up.wait()
-
-
-async def hang_after_the_head(call: Call) -> None:
-    await call.head()
-    await call.event({"id": "1", "choices": [{"index": 0, "delta": {"role": "assistant"}}]})
-    await call.hung_up.wait()
-
-
-async def drip_forever(call: Call) -> None:
-    await call.head()
-    while not call.hung_up.is_set():
-        await call.say("drip ")
-        await asyncio.sleep(0.02)
-
-
-async def drip_comments_forever(call: Call) -> None:
-    await call.head()
-    while not call.hung_up.is_set():
-        await call.send(b": wait a little\n\n")
-        await asyncio.sleep(0.02)
-
-
-async def flood(call: Call) -> None:
-    await call.head()
-    while not call.hung_up.is_set():
-        await call.send(b": " + b"x" * (1 << 20) + b"\n\n")
-
-
-async def flood_an_error(call: Call) -> None:
-    await call.send(b"HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n")
-    while not call.hung_up.is_set():
-        await call.send(b"x" * (1 << 16))
-
-
-async def close_at_once(call: Call) -> None:
-    call.writer.close()
-
-
-async def close_after_two_words(call: Call) -> None:
-    await call.head()
-    await call.say("two ")
-    await call.say("words")
-
-
-async def break_a_chunked_body(call: Call) -> None:
-    await call.send(STREAM_HEAD.replace(b"Connection: close", b"Transfer-Encoding: chunked"))
-    piece = b'data: {"choices":[{"index":0,"delta":{"content":"two words"}}]}\n\n'
-    await call.send(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-    await call.send(b"ffff\r\nhalf a")
-
-
-async def report_an_error_midway(call: Call) -> None:
-    await call.head()
-    await call.say("two words")
-    await call.event({"error": {"message": f"died on {KEY}", "code": "engine_dead"}})
-
-
-async def report_an_error_first(call: Call) -> None:
-    await call.head()
-    await call.event({"error": {"message": f"died on {KEY}", "code": "engine_dead"}})
-
-
-def sending(*pieces: bytes) -> Behaviour:
-    async def behave(call: Call) -> None:
-        await call.head()
-        for piece in pieces:
-            await call.send(piece)
-
-    return behave
-
-
-def answering(line: str, document: Any, *headers: str) -> Behaviour:
-    body = document if isinstance(document, bytes) else json.dumps(document).encode()
-
-    async def behave(call: Call) -> None:
-        await call.status(line, body, *headers)
-
-    return behave
+from tests.providers.openai.behaviours import (
+    KEY,
+    answering,
+    break_a_chunked_body,
+    close_after_two_words,
+    close_at_once,
+    drip_comments_forever,
+    drip_forever,
+    flood,
+    flood_an_error,
+    hang,
+    hang_after_the_head,
+    report_an_error_first,
+    report_an_error_midway,
+    sending,
+)
 
 
 @dataclass(frozen=True)
@@ -261,97 +188,3 @@ async def test_pieces_arrive_whole_however_they_are_cut_on_the_way() -> None:
 
     async with serving(behave) as server, gateway_over(remote_entry("far", server.url)) as gateway:
         assert (await gateway.generate(ask())).output == words
-
-
-def failing_first(num_failures: int, fail: Behaviour) -> Behaviour:
-    num_calls = 0
-
-    async def behave(call: Call) -> None:
-        nonlocal num_calls
-        num_calls += 1
-        await (fail if num_calls <= num_failures else answer_well)(call)
-
-    return behave
-
-
-@pytest.mark.parametrize(
-    "fail",
-    [
-        answering("429 Too Many Requests", b"", "Retry-After: 0"),
-        answering("500 Internal Server Error", b""),
-        close_at_once,
-        sending(),
-    ],
-)
-async def test_a_request_is_sent_again_before_its_first_token(fail: Behaviour) -> None:
-    async with (
-        serving(failing_first(2, fail)) as server,
-        gateway_over(remote_entry("far", server.url, max_retries=2)) as gateway,
-    ):
-        assert (await gateway.generate(ask())).output == "Hello there"
-        assert len(server.calls) == 3
-
-
-@pytest.mark.parametrize(
-    "fail",
-    [close_after_two_words, answering("401 Unauthorized", b""), sending(b"data: {oops\n\n")],
-)
-async def test_a_request_that_would_fail_again_is_sent_once(fail: Behaviour) -> None:
-    async with (
-        serving(fail) as server,
-        gateway_over(remote_entry("far", server.url, max_retries=5)) as gateway,
-    ):
-        with pytest.raises(ProviderFailed):
-            await gateway.generate(ask())
-        assert len(server.calls) == 1
-
-
-async def test_a_stream_that_breaks_gives_what_there_was_and_is_not_begun_again() -> None:
-    async with (
-        serving(close_after_two_words) as server,
-        gateway_over(remote_entry("far", server.url, max_retries=5)) as gateway,
-    ):
-        heard: list[str] = []
-        with pytest.raises(AnswerBrokeOff):
-            async with aclosing(gateway.stream(ask())) as stream:
-                async for item in stream:
-                    assert isinstance(item, TextDelta)
-                    heard.append(item.text)
-        assert (heard, len(server.calls)) == (["two ", "words"], 1)
-
-
-async def test_a_server_that_keeps_failing_is_left_alone_for_a_while() -> None:
-    async with (
-        serving(answering("500 Internal Server Error", b"")) as server,
-        gateway_over(remote_entry("far", server.url)) as gateway,
-    ):
-        for _ in range(3):
-            with pytest.raises(ProviderFailed, match="500"):
-                await gateway.generate(ask())
-        with pytest.raises(ProviderCooling, match="failed often") as caught:
-            await gateway.generate(ask())
-        assert caught.value.retryable
-        assert 0 < (caught.value.to_wire().limit or 0) <= 2.0
-        assert len(server.calls) == 3
-
-
-async def test_a_server_that_names_a_long_wait_is_not_asked_before() -> None:
-    async with (
-        serving(answering("429 Slow Down", b"", "Retry-After: 40")) as server,
-        gateway_over(remote_entry("far", server.url, max_retries=5)) as gateway,
-    ):
-        with pytest.raises(ProviderFailed, match="429"):
-            await gateway.generate(ask())
-        with pytest.raises(ProviderCooling) as caught:
-            await gateway.generate(ask())
-        assert 30 < (caught.value.limit or 0) <= 40
-        assert len(server.calls) == 1
-
-
-async def test_wrong_keys_and_prompts_do_not_cool_a_server() -> None:
-    behave: Callable[[Call], Any] = failing_first(5, answering("401 Unauthorized", b""))
-    async with serving(behave) as server, gateway_over(remote_entry("far", server.url)) as gateway:
-        for _ in range(5):
-            with pytest.raises(ProviderRefused):
-                await gateway.generate(ask())
-        assert (await gateway.generate(ask())).output == "Hello there"
