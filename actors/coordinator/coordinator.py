@@ -11,6 +11,7 @@ from opentelemetry import propagate, trace
 
 from actors.coordinator.graph import RunContext, StepError, build_graph
 from actors.coordinator.run_state import RunState
+from actors.coordinator.wait_reporter import WaitReporter
 from actors.task_server import bury
 from bus.connection import Connection
 from bus.journal import Journal
@@ -39,7 +40,7 @@ from contracts.event import (
 )
 from contracts.prompt import Priority, SubmitPrompt
 from contracts.run_id import check_run_id, derive_run_id
-from contracts.task import StepTotals, Task
+from contracts.task import DecideResources, GenerateAnswer, StepTotals, Task
 
 logger = logging.getLogger(__name__)
 tracer = trace.get_tracer("promptbus")
@@ -60,7 +61,7 @@ ServedModels = Callable[[], Awaitable[frozenset[str]]]
 class Coordinator:
     """Leads runs; :meth:`lead` is what a pull worker on PROMPTS calls.
 
-    ``served`` tells which models executors serve now.
+    ``served`` tells which models executors serve now; ``waits`` tells runs why they wait.
     """
 
     kind = ActorKind.COORDINATOR
@@ -73,12 +74,14 @@ class Coordinator:
         publisher: Publisher,
         stored: StoredEvents,
         served: ServedModels,
+        waits: WaitReporter,
     ) -> None:
         self._connection = connection
         self._journal = journal
         self._publisher = publisher
         self._stored = stored
         self._served = served
+        self._waits = waits
         self._graph = build_graph()
 
     async def lead(self, delivery: Delivery) -> None:
@@ -113,7 +116,7 @@ class Coordinator:
             attributes={semconv.RUN_ID: run_id, semconv.ACTOR: str(self.kind)},
         ) as span:
             async with run_journal:
-                run = _Run(run_journal, submitted, priority, await self._served())
+                run = _Run(run_journal, submitted, priority, await self._served(), self._waits)
                 if run.is_over:
                     return
                 if delivery.num_delivered > MAX_LEASES:
@@ -176,12 +179,14 @@ class _Run:
         submitted: SubmitPrompt,
         priority: Priority,
         served: frozenset[str],
+        waits: WaitReporter,
     ) -> None:
         self.run_id = journal.run_id
         self._journal = journal
         self._submitted = submitted
         self._priority = priority
         self._served = served
+        self._waits = waits
         self._asking: str | None = None
         self._cancelled_at_s: float | None = None
         self._deadline_s = submitted.deadline_s or DEFAULT_DEADLINE_S
@@ -231,7 +236,11 @@ class _Run:
         left_s = self._deadline_s - (time.monotonic() - self._started_s)
         if task.actor is ActorKind.SUMMARIZER:
             left_s = SUMMARY_DEADLINE_S
-        return await self._journal.ask(task, deadline_s=max(left_s, 0.1))
+        deadline_s = max(left_s, 0.1)
+        if not isinstance(task, (DecideResources, GenerateAnswer)):
+            return await self._journal.ask(task, deadline_s=deadline_s)
+        with self._waits.watch(task) as watched:
+            return await self._journal.ask(task, deadline_s=deadline_s, on_sent=watched.on_sent)
 
     async def finish(self, outcome: Outcome) -> None:
         """Write the outcome; an earlier one stands."""

@@ -116,15 +116,19 @@ def _may_be_taken(ask: WaitingAsk, queue: QueueState) -> bool:
 
 
 def _holders(facts: ModelFacts) -> list[tuple[HostReport, ModelReport]]:
-    """The machines that pull work for the model: by placement, or all that serve it without one."""
+    """The machines that pull work for the model."""
     placed = {placement.host: placement for placement in facts.placements}
-    found: list[tuple[HostReport, ModelReport]] = []
-    for host in facts.hosts:
-        placement = placed.get(host.host)
-        model = _report(host, facts.model)
-        if model is not None and (placement is None or placement.find(facts.model) is not None):
-            found.append((host, model))
-    return found
+    reports = ((host, _report(host, facts.model)) for host in facts.hosts)
+    return [
+        (host, model)
+        for host, model in reports
+        if model is not None and _holds(placed.get(host.host), model)
+    ]
+
+
+def _holds(placement: HostPlacement | None, model: ModelReport) -> bool:
+    """Whether a host with that placement serves ``model``; one that has none serves what it has."""
+    return placement is None or not model.needs_memory or placement.find(model.model) is not None
 
 
 def _report(host: HostReport, model: str) -> ModelReport | None:

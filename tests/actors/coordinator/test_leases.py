@@ -7,12 +7,13 @@ import anyio
 import pytest
 
 from actors.actor import Step
-from actors.coordinator import Coordinator
+from actors.coordinator import Coordinator, WaitFacts, WaitReporter
 from actors.coordinator.coordinator import MAX_LEASES
 from bus.pull_worker import Delivery
 from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.event import RunAnswered, RunFailed, RunStarted, StepEvent
+from contracts.placement import HostPlacement
 from contracts.prompt import SubmitPrompt
 from contracts.run_id import derive_run_id, new_run_id
 from contracts.task import GenerateAnswer
@@ -42,12 +43,19 @@ def coordinator_of(process: Process) -> Coordinator:
     async def served() -> frozenset[str]:
         return frozenset({SCRIPTED, "echo"})
 
+    async def nothing_placed() -> tuple[HostPlacement, ...]:
+        return ()
+
     return Coordinator(
         connection=process.connection,
         journal=process.journal,
         publisher=process.publisher,
         stored=process.stored,
         served=served,
+        waits=WaitReporter(
+            process.connection,
+            WaitFacts(process.connection, process.board.hosts, nothing_placed).read,
+        ),
     )
 
 
