@@ -18,7 +18,8 @@ _PROGRAMMING: Final = (
     r"|vue|angular|svelte|node(?:\.?js)?|django|flask|fastapi|spring|express|pandas|numpy|pytorch"
     r"|regex\w*|regexp|git|docker\w*|kubernetes|kubectl|yaml|terraform|ansible|nginx|api|endpoint"
     r"|json schema|unix|linux command|makefile|cron\w*|awk|sed|latex|excel formula|vba|jquery|npm"
-    r"|pip|webpack|tailwind|graphql|websocket\w*|(?:in|en|lenguaje) (?:c|r|go)"
+    r"|pip|webpack|tailwind|graphql|websocket\w*|flexbox|div|css grid|bootstrap"
+    r"|(?:in|en|lenguaje) (?:c|r|go)"
 )
 _CODE_NOUN: Final = (
     r"function|funcion|method|metodo|class|clase|code|codigo|script|snippet|query|consulta sql"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from actors.analyzer.difficulty import Difficulty, rate_difficulty
 from actors.analyzer.excerpt import Excerpt
+from actors.analyzer.gloss import into_english
 from actors.analyzer.language import LanguageDetector
 from actors.analyzer.length import estimate_tokens
 from actors.analyzer.task_type import TaskTypeClassifier
@@ -37,13 +38,14 @@ def analyze(text: str) -> Analysis:
     texts are read at their start and their end only.
     """
     excerpt = Excerpt.of(text)
-    task_type, confidence = TaskTypeClassifier.packaged().classify(excerpt)
+    language = LanguageDetector.packaged().detect(excerpt)
+    task_type, confidence = TaskTypeClassifier.packaged().classify(into_english(excerpt, language))
     num_tokens = estimate_tokens(text)
     wishes = find_wishes(excerpt, task_type)
     return Analysis(
         task_type=task_type,
         confidence=confidence,
-        language=LanguageDetector.packaged().detect(excerpt),
+        language=language,
         num_tokens=num_tokens,
         difficulty=rate_difficulty(excerpt, task_type, num_tokens, wishes),
         wishes=wishes,

@@ -25,6 +25,9 @@ _OPENER: Final = re.compile(
 _KINDS: Final[dict[str, str]] = dict.fromkeys(LANGUAGE_CODES, "LANG") | dict.fromkeys(
     PROGRAMMING_LANGUAGES, "PROG"
 )
+_ORDER_SAMPLE_CHARS: Final = 700
+_MIN_TOLD_WORDS: Final = 6
+_QUOTE_MARKS: Final = frozenset("\"'«“‘")
 _DIGIT_STEPS: Final = (1, 2, 4, 8)
 _LENGTH_STEPS: Final = (1, 2, 3, 5, 8, 12, 20, 40, 80)
 
@@ -95,5 +98,17 @@ def _shape(excerpt: Excerpt, head: str) -> Iterator[str]:
         yield "open"
     if excerpt.tail:
         yield "tail"
+    yield from _order_of_question(excerpt.sample[:_ORDER_SAMPLE_CHARS])
     if excerpt.folded_body:
         yield "body"
+
+
+def _order_of_question(sample: str) -> Iterator[str]:
+    """A text that follows or precedes its question is what the question is about."""
+    before, mark, after = sample.partition("?")
+    if mark and "?" not in after and len(after.split()) >= _MIN_TOLD_WORDS:
+        yield "asks then tells"
+    if mark and after.lstrip()[:1] and after.lstrip()[0] in _QUOTE_MARKS:
+        yield "asks about quote"
+    if sample.endswith("?") and before.count(". ") + before.count("\n") > 1:
+        yield "tells then asks"

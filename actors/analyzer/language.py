@@ -10,6 +10,7 @@ from typing import Final, Self
 from actors.analyzer.cues import find_cues
 from actors.analyzer.excerpt import CODE, QUOTE, Excerpt
 from actors.analyzer.names import ENGLISH_LANGUAGE_NAMES, SPANISH_LANGUAGE_NAMES
+from actors.analyzer.rare_language import find_rare_language
 
 UNDETERMINED: Final = "und"
 PROFILES_FILE: Final = "language_profiles.json"
@@ -27,6 +28,8 @@ NUM_CLOSING_WORDS: Final = 2
 
 # Lead of the best language over the next, in natural-log odds, that needs no second look.
 CLEAR_LEAD: Final = 2.0
+# Below this it may be a language that has no profile.
+DOUBTFUL_LEAD: Final = 6.0
 
 # "je ne sais pas in English": the words that name the target are the instruction.
 _INTO_ENGLISH: Final = re.compile(
@@ -136,8 +139,14 @@ class LanguageDetector:
             ):
                 return ending
         if margin == 0.0:
-            language, _ = self.score(split_words(excerpt.sample))
+            language, margin = self.score(split_words(excerpt.sample))
+        if margin < DOUBTFUL_LEAD and language != UNDETERMINED:
+            words = split_words(excerpt.head)[:MAX_WORDS]
+            return find_rare_language(words, self._known(words)) or language
         return language
+
+    def _known(self, words: list[str]) -> frozenset[str]:
+        return frozenset(word for word in words if word in self._words)
 
     def score(self, words: list[str]) -> tuple[str, float]:
         """The likeliest language of ``words`` and its lead over the next one."""

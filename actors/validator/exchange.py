@@ -64,7 +64,7 @@ class Exchange:
         """True where the prompt orders code to be written."""
         return (
             self.task_type in {None, "code", "write", "question", "chat"}
-            and self.intent.asks(CODE)
+            and self.intent.asks_unquoted(CODE)
             and not self.intent.asks(
                 CODE_AS_PROSE if self.intent.asks(PROGRAM) else CODE_AS_SUBJECT
             )

@@ -25,6 +25,10 @@ class Intent:
     def asks(self, pattern: re.Pattern[str]) -> bool:
         return pattern.search(self.instruction) is not None
 
+    def asks_unquoted(self, pattern: re.Pattern[str]) -> bool:
+        """Like `asks`, for words that the instruction says and does not only quote."""
+        return pattern.search(_QUOTED.sub(" ", self.instruction)) is not None
+
 
 def read_intent(prompt: str) -> Intent:
     """Split `prompt`. Only its first and last thousands of characters are looked at."""

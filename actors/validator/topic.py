@@ -12,16 +12,17 @@ _SOURCE: Mapping[str, str] = {
         salsa masa batir hervir freir sal pimienta cocinar cocina sopa huevo queso tarta pastel
         pollo arroz ingrediente cena almuerzo desayuno comida plato ensalada verdura patata
         tomate aceite oliva limon leche sarten hornea hornear tortilla paella gazpacho
-        restaurante coffee cafe tea vino wine""",
+        restaurante coffee cafe tea vino wine
+        cafetera olla cazuela nevera fridge kettle bicarbonate saucepan""",
     "sport": """football soccer basketball tennis player worldcup champion match league goal
         coach championship stadium scored tournament athlete olympic marathon swim swimming
         rugby golf cricket referee futbol baloncesto tenis jugador partido liga gol entrenador
         campeonato estadio torneo atleta olimpico maraton natacion arbitro portero delantero""",
-    "finance": """stock market share investor bank interest loan inflation bond dividend
+    "finance": """stock share investor bank interest loan inflation bond dividend
         mortgage budget tax economy money currency saving investment price dollar euro debt
         revenue bolsa accion inversor banco prestamo inflacion dividendo hipoteca presupuesto
         impuesto economia dinero moneda ahorro ahorrar inversion precio dolar peso deuda
-        ingreso mercado credit credito""",
+        ingreso credit credito""",
     "weather": """rain sunny weather forecast cloudy cloud temperature wind storm snow humid
         hurricane rainbow climate lluvia soleado clima pronostico nublado nube temperatura
         viento tormenta nieve huracan arcoiris llover""",

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from actors.validator.exchange import Exchange
 from actors.validator.finding import Finding, FindingName
 from actors.validator.folding import folded_words
-from actors.validator.intent import COPYING
+from actors.validator.intent import COPYING, TRANSLATE
 
 _MIN_WORDS = 4
 _MIN_QUESTION_WORDS = 3
@@ -19,7 +19,7 @@ _GREETING = re.compile(
     r"bienvenid)"
 )
 _VERBATIM = re.compile(
-    r"\b(repeat|repite|repetir|echo|copy|copia\w*|say|di|type|parrot|verbatim|exactly|exactamente|"
+    r"\b(repeat|repite|repetir|echo|copy|copia\w*|say|di|type|verbatim|exactly|exactamente|"
     r"textualmente|word for word|palabra por palabra|escribe exactamente)\b"
 )
 _QUESTION_WORDS_TEXT = """
@@ -38,6 +38,8 @@ _FILLER = frozenset(_FILLER_TEXT.split())
 def find_echo(exchange: Exchange) -> Finding | None:
     """The output repeats the whole prompt, or nearly, and adds nothing."""
     prompt, output = exchange.prompt_words, exchange.words
+    if _is_untranslated(exchange):
+        return _finding("The output is the text to translate, as it was.")
     if not _is_comparable(exchange):
         return None
     if list(prompt) == list(output):
@@ -50,6 +52,15 @@ def find_echo(exchange: Exchange) -> Finding | None:
     if _ratio(prompt, output) >= _MIN_RATIO and len(prompt) >= 6:  # noqa: PLR2004
         return _finding("The output is nearly the same as the prompt.")
     return None
+
+
+def _is_untranslated(exchange: Exchange) -> bool:
+    source = folded_words(exchange.intent.source)
+    return (
+        len(source) >= _MIN_WORDS
+        and exchange.intent.asks(TRANSLATE)
+        and source == list(exchange.words)
+    )
 
 
 def _is_comparable(exchange: Exchange) -> bool:

@@ -5,7 +5,7 @@ import re
 from actors.validator.exchange import Exchange
 from actors.validator.finding import Finding, FindingName
 from actors.validator.folding import fold
-from actors.validator.intent import MATH
+from actors.validator.intent import MATH, REPEAT
 
 TEMPLATE_TOKEN = re.compile(
     r"<\|[a-z_0-9]{2,24}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:pad|unk|bos|eos|mask)>|"
@@ -72,6 +72,10 @@ _SCRIPT_WORDS = (
 _SCRIPTS_ASKED = re.compile(
     r"language|idioma|script|alphabet|alfabeto|translat|traduc|hello in|hola en"
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_MIN_TOKENS = 8
+_MIN_STRANGE_SHARE = 0.5
+_ADDRESS = re.compile(r"://|^www\.|\w@\w")
 _STRONG = 90
 
 
@@ -84,6 +88,8 @@ def find_garbage(exchange: Exchange) -> Finding | None:
         or _wrong_decoding(exchange)
         or _noise_token(exchange)
         or _symbols(exchange)
+        or _no_letters(exchange)
+        or _strange_tokens(exchange)
         or _unpronounceable(exchange)
         or _mashed(exchange)
         or _mixed_scripts(exchange)
@@ -107,6 +113,8 @@ def _wrong_decoding(exchange: Exchange) -> str | None:
         return None
     if exchange.text.count("\ufffd") >= 2:  # noqa: PLR2004
         return "The text has replacement characters."
+    if len(_CONTROL.findall(exchange.text)) >= 2:  # noqa: PLR2004
+        return "The text has control characters."
     if _MOJIBAKE.search(exchange.prose) and not _MOJIBAKE.search(exchange.prompt):
         return "The text was decoded with the wrong encoding."
     return None
@@ -140,6 +148,51 @@ def _symbols(exchange: Exchange) -> str | None:
     if num_symbols > len(text) * _MAX_SYMBOL_SHARE and not _is_emoji(text):
         return "Most of the text is symbols."
     return None
+
+
+def _no_letters(exchange: Exchange) -> str | None:
+    """Rows of punctuation, which ``_symbols`` does not count."""
+    text = "".join(exchange.text.split())
+    if len(text) < _MIN_SYMBOL_CHARS or any(char.isalnum() for char in text):
+        return None
+    if not text.isascii() or exchange.wants_code or exchange.task_type == "code":
+        return None
+    if _asks(exchange, _SYMBOLS_ASKED) or exchange.intent.asks(REPEAT):
+        return None
+    return "The text has no letters and no digits."
+
+
+def _strange_tokens(exchange: Exchange) -> str | None:
+    """Half of what stands between blanks is no word, number, or sign a sentence has."""
+    if exchange.wants_json or exchange.wants_code or exchange.task_type in {"code", "math"}:
+        return None
+    if (
+        exchange.intent.asks(MATH)
+        or _asks(exchange, _SYMBOLS_ASKED)
+        or _LATEX.search(exchange.prose)
+    ):
+        return None
+    if _asks(exchange, _NOISE_ASKED) or "|---" in exchange.prose or "| -" in exchange.prose:
+        return None
+    tokens = exchange.prose.split()
+    strange = sum(_is_strange(token) for token in tokens)
+    if len(tokens) < _MIN_TOKENS or strange < len(tokens) * _MIN_STRANGE_SHARE:
+        return None
+    return "Most of the text is neither words nor numbers."
+
+
+def _is_strange(token: str) -> bool:
+    if _ADDRESS.search(token) or not token.isascii():
+        return False
+    core = token.strip(".,;:!?()\"'*-")
+    if not core:
+        return len(token) > 1 and token[0] not in "-*.!?"
+    num_symbols = len(_SYMBOL.findall(core))
+    if num_symbols and not any(char.isalnum() for char in core):
+        return True
+    if num_symbols > 1 or ";;" in token or "!!" in core:
+        return True
+    return len(core) > 1 and core.isalpha() and core.islower() and not _VOWEL.search(core)
 
 
 def _is_emoji(text: str) -> bool:

@@ -6,7 +6,7 @@ from actors.validator.exchange import Exchange
 from actors.validator.finding import Finding, FindingName
 from actors.validator.folding import fold, folded_words
 from actors.validator.intent import MATH, REFUSAL, SUMMARIZE, TRANSLATE
-from actors.validator.language import FUNCTION_WORDS
+from actors.validator.language import FUNCTION_WORDS, detect_language
 from actors.validator.topic import are_far_apart, singular, topics_of
 
 _CODE_SIGN = re.compile(
@@ -32,6 +32,14 @@ _WEAK_NUMBER_WORD = re.compile(
     r"par|impar|igual|ninguno|single|pair|solution|solucion)\b"
 )
 _MAX_WEAK_WORDS = 6
+_SUM = re.compile(
+    r"^\W*(?:what is|what's|how much is|calculate|compute|cuanto (?:es|son|da)|calcula)?\W*"
+    r"\d[\d.,]*"
+    r" ?(?:[-+*/x×÷^]|plus|minus|times|divided by|multiplied by|por|mas|menos|entre|dividido)"
+    r" ?(?:entre |por )?\d[\d.,]*\W*$"
+)
+_MIN_SPELLED_SHARE = 0.2
+_NUM_CLOSING_WORDS = 3
 _CLOSED_QUESTION = re.compile(r"\W*(is|are|does|do|can|es|son|tiene|verdadero|true|which|cual)\b")
 _MIN_SOURCE_WORDS = 30
 _MIN_COPIED_WORDS = 3
@@ -45,6 +53,7 @@ _LOREM_ASKED = re.compile(
 _MIN_UNRELATED_WORDS = 8
 _MIN_ANSWER_WORDS = 10
 _MIN_TOPIC_WORDS = 2
+_MIN_SUMMARIZED_WORDS = 15
 _MIN_LONG_UNRELATED_WORDS = 30
 _MAX_QUESTION_WORDS = 25
 _STEM_CHARS = 4
@@ -66,6 +75,10 @@ _FREE_SUBJECT = re.compile(
     r"list|lista|lyrics|letra|haiku|verse|verso|joke|chiste|riddle|adivinanza|style|estilo|quote|cita|"
     r"metaphors?|metaforas?|essay|ensayo|blog|come up|brainstorm)\b"
 )
+# "Describe a day at the market" is asked of the imagination.
+_SCENE = re.compile(r"\W*(describe|describ\w+) (a|an|un|una|your|the perfect|tu|el mejor)\b")
+# An answer that names its subject with a pronoun need not have a word of the question.
+_ELLIPTIC = re.compile(r"\W*(because|since|it|its|it's|they|he|she|porque|ya que|es|son)\b")
 _PERSONAL = re.compile(
     r"\b(i|i'm|i've|my|me|you|your|mi|mis|tu|te|yo|we|our|us|this|following|these|below|esto|este|"
     r"esta|siguiente)\b"
@@ -88,6 +101,7 @@ def find_off_task(exchange: Exchange) -> Finding | None:
         or _not_translated(exchange)
         or _not_shorter(exchange)
         or _unrelated(exchange)
+        or _other_summary(exchange)
     )
     return _finding(detail) if detail else None
 
@@ -110,14 +124,25 @@ def _no_number(exchange: Exchange) -> str | None:
     if exchange.task_type is None and len(exchange.prompt_words) > _MAX_QUESTION_WORDS:
         return None
     folded = fold(exchange.text)
-    if re.search(r"[\d=+√π∞]", exchange.text) or _NUMBER_WORD.search(folded):
+    if re.search(r"[\d=+√π∞]", exchange.text) or _says_number(exchange, folded):
         return None
     is_closed = _CLOSED_QUESTION.match(fold(exchange.prompt)) is not None
     if (is_closed or len(exchange.words) <= _MAX_WEAK_WORDS) and _WEAK_NUMBER_WORD.search(folded):
         return None
-    if re.search(r"[²³^]|\b[xyz]\b", exchange.text):
+    if re.search(r"[²³^]|\b[xz]\b|\by ?[=<>+-]", exchange.text):
         return None
     return "A calculation was asked for, and there is no number."
+
+
+def _says_number(exchange: Exchange, folded: str) -> bool:
+    """Whether a number is spelled out: by the way is not enough where a sum is to be done."""
+    num_found = len(_NUMBER_WORD.findall(folded))
+    ending = " ".join(exchange.words[-_NUM_CLOSING_WORDS:])
+    if num_found and _NUMBER_WORD.search(ending):
+        return True
+    if not _SUM.search(fold(exchange.prompt)) or len(exchange.words) < _MIN_UNRELATED_WORDS:
+        return num_found > 0
+    return num_found >= len(exchange.words) * _MIN_SPELLED_SHARE
 
 
 def _not_translated(exchange: Exchange) -> str | None:
@@ -165,8 +190,25 @@ def _unrelated(exchange: Exchange) -> str | None:
     return "The output is about something else."
 
 
+def _other_summary(exchange: Exchange) -> str | None:
+    """A summary in the language of its text has some word of it; this has none."""
+    source, words = exchange.intent.source, exchange.words
+    if not exchange.intent.asks(SUMMARIZE) or len(words) < _MIN_UNRELATED_WORDS:
+        return None
+    if exchange.wants_json or len(folded_words(source)) < _MIN_SUMMARIZED_WORDS:
+        return None
+    language = detect_language(source)
+    if language is None or language != detect_language(exchange.prose):
+        return None
+    if _stems(exchange.prompt_words) & _stems(words):
+        return None
+    return "A summary was asked for, and it has no word of the text."
+
+
 def _has_other_subject(exchange: Exchange) -> bool:
     is_question = _is_plain_question(exchange)
+    if _ELLIPTIC.match(fold(exchange.text)) or _SCENE.match(fold(exchange.prompt)):
+        return False
     if is_question and _QUANTITY.search(fold(exchange.prompt)) and _DIGIT.search(exchange.text):
         return False
     num_words = len(exchange.words)
@@ -178,11 +220,9 @@ def _has_other_subject(exchange: Exchange) -> bool:
     strongest = max(of_output.values(), default=0)
     if strongest <= _MIN_TOPIC_WORDS and not are_far_apart(of_prompt, of_output):
         return False
-    if is_question and of_prompt and num_words >= _MIN_ANSWER_WORDS:
-        return True
-    if of_prompt and not exchange.intent.asks(_FREE_SUBJECT):
+    if of_prompt and (is_question or not exchange.intent.asks(_FREE_SUBJECT)):
         return sum(of_output.values()) >= _MIN_TOPIC_WORDS
-    return is_question and sum(of_output.values()) > _MIN_TOPIC_WORDS
+    return is_question and strongest > _MIN_TOPIC_WORDS
 
 
 def _is_plain_question(exchange: Exchange) -> bool:
@@ -192,6 +232,7 @@ def _is_plain_question(exchange: Exchange) -> bool:
         not exchange.intent.source
         and len(exchange.prompt_words) <= _MAX_QUESTION_WORDS
         and _QUESTION.match(folded) is not None
+        and _SCENE.match(folded) is None
         and _PERSONAL.search(folded.replace("tell me", "")) is None
     )
 

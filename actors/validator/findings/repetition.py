@@ -19,7 +19,8 @@ _TABLE_OR_RULE = re.compile(r"^\s*[|+\-=*_#~]")
 _MAX_PERIOD = 40
 _MIN_ROUNDS = 3
 _MIN_REPEATED_NUMBERS = 20
-_MIN_REPEATED_SOUNDS = 30
+_MIN_REPEATED_SOUNDS = 20
+_MIN_SUNG_SOUNDS = 30
 _MAX_SHOWN_CHARS = 40
 # Words that nobody says twice in a row on purpose.
 _FUNCTION_WORDS = FUNCTION_WORDS["en"] | FUNCTION_WORDS["es"]
@@ -94,7 +95,7 @@ def _is_defect(loop: Loop, *, verse: bool) -> bool:
     if all(word.isdigit() for word in loop.words):
         return times * period >= _MIN_REPEATED_NUMBERS
     if all(word in _SOUNDS for word in loop.words):
-        return times * period >= _MIN_REPEATED_SOUNDS
+        return times * period >= (_MIN_SUNG_SOUNDS if verse else _MIN_REPEATED_SOUNDS)
     if verse:
         return (times >= 5 and period * times >= 12) or times >= 8  # noqa: PLR2004
     if period == 1:

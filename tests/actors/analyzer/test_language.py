@@ -39,3 +39,23 @@ def test_a_few_words_tell_the_language(text: str, language: str) -> None:
 )
 def test_the_instruction_decides_and_not_the_text_it_works_on(text: str, language: str) -> None:
     assert LanguageDetector.packaged().detect(Excerpt.of(text)) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Cześć, jak się masz?", "pl"),
+        ("Hur mår du idag?", "sv"),
+        ("Hva heter du?", "no"),
+        ("Bugün hava nasıl?", "tr"),
+        ("Jaké je hlavní město Francie?", "cs"),
+        ("Care este capitala Franței?", "ro"),
+        ("Mitä kuuluu?", "fi"),
+        ("Thủ đô của Pháp là gì?", "vi"),
+        ("what does dziękuję mean", "en"),
+        ("¿Quién fue Lech Wałęsa?", "es"),
+        ("hola", "es"),
+    ],
+)
+def test_a_language_without_a_profile_is_told_by_its_common_words(text: str, language: str) -> None:
+    assert LanguageDetector.packaged().detect(Excerpt.of(text)) == language

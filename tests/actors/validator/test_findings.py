@@ -235,6 +235,8 @@ def test_code_that_parses_is_let_through(output: str) -> None:
         ("How do plants make oxygen?", "Question: How do plants make oxygen?"),
         ("Explica qué es un átomo con palabras", "Explica qué es un átomo con palabras."),
         ("Extract the date: It began on 3 May", "Extract the date: It began on 3 May"),
+        ("Translate to Spanish: I lost my keys there", "I lost my keys there"),
+        ("Name a parrot that talks a lot", "name a parrot that talks a lot"),
     ],
 )
 def test_the_prompt_again_is_an_echo(prompt: str, output: str) -> None:
@@ -261,6 +263,7 @@ def test_saying_again_what_should_be_is_no_echo(prompt: str, output: str) -> Non
         ("Write a Python function that adds", "My grandmother told us stories of the old days."),
         ("What is 12 times 12?", "Multiplication is one of the basic operations."),
         ("Translate to Spanish: See you at the office", "See you at the office"),
+        ("¿Cuánto es 34 más 67?", "Los osos son mamíferos que viven en el bosque y comen miel."),
         ("How do I fix a flat tire?", "Mix the flour and the sugar, add two eggs and bake it."),
         (
             "Summarize: Tom lost his dog.",
@@ -280,6 +283,14 @@ def test_what_was_not_asked_for_is_off_task(prompt: str, output: str) -> None:
         ("Write a script for a video about jazz", "Welcome back! Today we talk about jazz."),
         ("Can you write code?", "Yes, I can. Tell me which language you need."),
         ("Translate to Spanish: OK", "OK"),
+        ("What is 5 minus 5?", "Nothing is left of it, so the answer is zero."),
+        ("Escribe 'sin clase' dos veces", "Sin clase hoy.\nSin clase hoy."),
+        (
+            "Describe a day at a bank",
+            "Coffee, a queue of umbrellas, and a child who counts the fish.",
+        ),
+        ("Why is chess hard?", "Because the number of positions explodes and one slip loses."),
+        ("How does a bank earn?", "It lends deposits at a higher rate than it pays to savers."),
         ("What causes tides?", "The gravity of the moon and the sun."),
         ("Who was my teacher in 1999?", "I don't know, as I have no information about you."),
     ],
@@ -298,6 +309,8 @@ def test_an_answer_in_other_words_is_on_task(prompt: str, output: str) -> None:
         "qwrtp sdfgh zxcvb nmlkj",
         "4f8a9c0d1e2b3a4f5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9a0b1c2d",
         "\ufffd\ufffd\ufffd\ufffd\ufffd",
+        "!!!! ,,,, ;;;; ???? #### @@@@ %%%% &&&& (((( )))) ,,,,",
+        "Sev ql\x00\x01\x02 trrr \x03\x04 mmm",
     ],
 )
 def test_noise_is_garbage(output: str) -> None:
@@ -310,6 +323,8 @@ def test_noise_is_garbage(output: str) -> None:
         ("Reply only with emojis", "😄🌞🏖️🍹🎉😄🌞🏖️🍹🎉"),
         ("Write the derivative", "$$\\frac{d}{dx}\\sin(x^2) = 2x\\cos(x^2)$$"),
         ("Base64 of hello world", "aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ="),
+        ("Give me a price list", "Tea $2 | Cake $3 | Soup $4 & bread: see https://a.io/?x=1&y=2"),
+        ("What units are there?", "mm, cm, dm, m, km, kg, ml and many more of that sort"),
         ("Draw a box in ASCII", "+--------+\n|        |\n+--------+"),
         ("Regex for an email", "[\\w.+-]+@[\\w-]+\\.[\\w.]+"),
     ],
