@@ -12,6 +12,7 @@ import anyio
 
 from bus.connection import Connection
 from bus.journal import Journal
+from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
 from bus.run_feed import RunInbox, RunItem, RunProgress, Token, is_last
 from bus.run_journal import RunJournal
@@ -29,13 +30,13 @@ from contracts.errors import (
     RunFinished,
     UnknownRun,
 )
-from contracts.event import AnswerGenerated, CancelRequested, Outcome, StepFailed
+from contracts.event import AnswerGenerated, CancelRequested, Outcome, StepEvent, StepFailed
 from contracts.generation import GenerationResult, TextDelta
 from contracts.journal_entry import JournalEntry
 from contracts.prompt import Priority, SubmitPrompt
 from contracts.run_id import check_run_id, new_run_id
 from contracts.run_view import RunView, build_run_view
-from contracts.task import GenerateAnswer
+from contracts.task import DecideResources, GenerateAnswer
 from contracts.waiting import WaitReport
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class PromptClient:
         self._stored = stored
         self._tokens = TokenStreams(connection)
         self._waits = WaitStreams(connection)
+        self._board = PresenceBoard(connection)
         self.journal = Journal(connection, publisher)
 
     async def __aenter__(self) -> Self:
@@ -204,9 +206,11 @@ class PromptClient:
     async def generate(self, task: GenerateAnswer) -> GenerationResult:
         """Generate directly, without a run: one task to the executor that serves the model.
 
+        Where no executor has the model resident, a monitor is asked to have it placed first.
         Cancelling the caller stops the generation.
 
-        Raises: what the executor says; DeadlineExceeded when none takes the task in time.
+        Raises: what the monitor or the executor says; DeadlineExceeded when none takes the task in
+        time.
         """
         run_journal = RunJournal(
             task.run_id,
@@ -217,7 +221,9 @@ class PromptClient:
         )
         async with run_journal:
             try:
-                event = await run_journal.ask(task, deadline_s=task.timeout_s)
+                event = await self._refused(run_journal, task)
+                if event is None:
+                    event = await run_journal.ask(task, deadline_s=task.timeout_s)
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):
                     await self._cancel_quietly(task.run_id)
@@ -265,6 +271,33 @@ class PromptClient:
                 stop()
             generating.cancel()
             await asyncio.wait([generating])
+
+    async def _refused(self, run_journal: RunJournal, task: GenerateAnswer) -> StepEvent | None:
+        """Why the model cannot be placed; None where it is, or where nobody could tell."""
+        if run_journal.get(task.step) is not None or await self._is_ready(task):
+            return None
+        decide = DecideResources(
+            run_id=task.run_id,
+            model=task.model,
+            strategy=task.strategy,
+            priority=task.priority,
+            local_only=task.local_only,
+        )
+        event = await run_journal.ask(decide, deadline_s=task.timeout_s)
+        return event if isinstance(event, StepFailed) else None
+
+    async def _is_ready(self, task: GenerateAnswer) -> bool:
+        """Whether to go straight to the queue: the model is there, or no monitor is."""
+        present = await self._board.present()
+        if not any(one.kind is ActorKind.MONITOR for one in present):
+            return True
+        return any(
+            model.model == task.model
+            and model.resident
+            and not (task.local_only and model.source == "remote")
+            for host in await self._board.hosts()
+            for model in host.models
+        )
 
     async def _cancel_quietly(self, run_id: str) -> None:
         """Tell the executor to stop; a generation that cannot be told ends by its time limit."""
