@@ -40,7 +40,7 @@ schema: $(STAMP)  ## export the JSON Schema of every message to docs/schema
 
 train: $(STAMP)  ## train pocket and the analyzer's weights anew
 	$(BIN)/python -m training.pocket.train
-	$(BIN)/python -m training.analyzer.train_task_type
+	$(BIN)/python -m training.analyzer.train
 
 bench: $(STAMP)  ## measure the main job against its peers
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
