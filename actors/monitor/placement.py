@@ -141,7 +141,7 @@ class _Draft:
         lacking = []
         for host, report in self._offers(model):
             needed = needed_bytes(report)
-            most = max(self._room(host).capacities().values(), default=0)
+            most = self._room(host).capacity_bytes
             lacking.append(
                 f"{host.host} lacks {format_bytes(needed - most)} of {format_bytes(needed)}"
             )
@@ -171,14 +171,14 @@ class _Draft:
         placed = self._find(host, report.model)
         if placed is None:
             return False
-        most = max(self._room(host).capacities().values(), default=0)
-        return is_pinned(host, placed) or needed_bytes(report) <= most
+        fits = needed_bytes(report) <= self._room(host).capacity_bytes
+        return fits or is_pinned(host, placed)
 
     def _find(self, host: HostReport, model: str) -> PlacedModel | None:
         return next((one for one in self._placed[host.host] if one.model == model), None)
 
     def _room(self, host: HostReport) -> Room:
-        return Room(host, tuple(self._placed[host.host]))
+        return Room(host, self._placed[host.host])
 
     def _is_queue_long(self, model: str) -> bool:
         slots = sum(
@@ -240,6 +240,5 @@ def _where(spot: Spot) -> str:
         return f"in place of {', '.join(spot.leaving)}, which nobody asks for"
     if spot.fit is Fit.TURNS:
         return "takes turns with the others"
-    if spot.device is None:
-        return "needs no memory that is known"
-    return f"fits {spot.device.name} with {format_bytes(spot.spare_bytes)} to spare"
+    where = " and ".join(spot.devices) or "as it is"
+    return f"fits {where} with {format_bytes(spot.spare_bytes)} to spare"

@@ -1,7 +1,9 @@
 """The room of one host: which of its placed models share its memory, and what else fits; pure.
 
-Placed models are packed onto the host's devices, those that may never leave first, then the
-larger ones. What finds no room takes turns with the others and holds none for itself.
+It follows the rule of the hosts themselves: a model goes to one accelerator, else to several
+together, and to the CPU only where it would not fit the accelerators if all but pinned models had
+left them. Placed models are packed so, those that may never leave first, then the larger ones.
+What finds no room takes turns with the others and holds none for itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from contracts.placement import PlacedModel
-from contracts.presence import DeviceReport, HostReport, ModelReport
+from contracts.presence import HostReport, ModelReport
 
 
 class Fit(IntEnum):
@@ -17,47 +19,49 @@ class Fit(IntEnum):
 
     FREE = 0  # no placed model wants it
     IDLE = 1  # once models that nobody asks for are no longer placed
-    TURNS = 2  # when the others on its device have left for a while
+    TURNS = 2  # when the others have left for a while
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A place for a model: ``spare_bytes`` are left on the device, ``leaving`` go for it."""
+    """A place for a model: ``spare_bytes`` are left on ``devices``, ``leaving`` go for it."""
 
     fit: Fit
-    device: DeviceReport | None
+    devices: tuple[str, ...]
     spare_bytes: int
+    on_cpu: bool
     leaving: tuple[str, ...] = ()
 
-    @property
-    def on_cpu(self) -> bool:
-        """Whether it has no accelerator."""
-        return self.device is None or self.device.kind == "cpu"
 
-
-@dataclass(frozen=True, slots=True)
 class Room:
-    """What ``placed`` leaves of a host's memory."""
+    """What ``placed`` leaves of the memory of ``host``."""
 
-    host: HostReport
-    placed: tuple[PlacedModel, ...]
+    def __init__(self, host: HostReport, placed: Sequence[PlacedModel]) -> None:
+        self._host = host
+        self._placed = tuple(placed)
+        self._gpus = tuple(one.name for one in host.devices if one.kind != "cpu")
+        self._cpus = tuple(one.name for one in host.devices if one.kind == "cpu")
+        totals = {device.name: device.total_bytes for device in host.devices}
+        pinned = [one for one in self._placed if is_pinned(host, one)]
+        self._lasting = self._pack(pinned, totals, self._gpu_bytes(totals))
+        self._gpu_limit = self._gpu_bytes(self._lasting)
+
+    @property
+    def capacity_bytes(self) -> int:
+        """The largest model it can hold, pinned ones aside."""
+        cpu = max((self._lasting[name] for name in self._cpus), default=0)
+        return max(self._gpu_limit, cpu)
 
     def spot_for(self, model: ModelReport, idle: Iterable[str]) -> Spot | None:
         """The best place for ``model``, for which ``idle`` may leave; None where it never fits."""
         needed = needed_bytes(model)
-        free = self._best(Fit.FREE, self._free_bytes(self.placed), needed)
+        free = self._spot(Fit.FREE, needed, self._free_without(()))
         if free is not None:
             return free
         leaving = self._least_leaving(needed, tuple(idle))
         if leaving:
-            left = self._free_bytes(self._without(leaving))
-            return self._best(Fit.IDLE, left, needed, leaving)
-        return self._best(Fit.TURNS, self.capacities(), needed)
-
-    def capacities(self) -> Mapping[str, int]:
-        """Bytes of each device that pinned models do not hold for ever."""
-        pinned = tuple(placed for placed in self.placed if self._is_pinned(placed))
-        return self._free_bytes(pinned)
+            return self._spot(Fit.IDLE, needed, self._free_without(leaving), leaving)
+        return self._spot(Fit.TURNS, needed, self._lasting)
 
     def _least_leaving(self, needed: int, idle: Sequence[str]) -> tuple[str, ...]:
         """The first of ``idle`` that make room, without those whose leaving does not matter."""
@@ -75,43 +79,55 @@ class Room:
         return tuple(leaving)
 
     def _makes_room(self, leaving: Sequence[str], needed: int) -> bool:
-        return max(self._free_bytes(self._without(leaving)).values(), default=0) >= needed
+        return self._spot(Fit.IDLE, needed, self._free_without(leaving)) is not None
 
-    def _without(self, leaving: Sequence[str]) -> tuple[PlacedModel, ...]:
-        return tuple(placed for placed in self.placed if placed.model not in leaving)
-
-    def _best(
-        self, fit: Fit, free: Mapping[str, int], needed: int, leaving: tuple[str, ...] = ()
-    ) -> Spot | None:
-        """An accelerator before the CPU, then the device that is filled best."""
-        spots = [
-            Spot(fit, device, free[device.name] - needed, leaving)
-            for device in self.host.devices
-            if free[device.name] >= needed
+    def _free_without(self, leaving: Sequence[str]) -> Mapping[str, int]:
+        staying = [
+            one
+            for one in self._placed
+            if one.model not in leaving and not is_pinned(self._host, one)
         ]
-        if not self.host.devices and needed == 0:
-            return Spot(fit, None, 0, leaving)
-        return min(spots, key=_tightness, default=None)
+        return self._pack(staying, self._lasting, self._gpu_limit)
 
-    def _free_bytes(self, models: Sequence[PlacedModel]) -> dict[str, int]:
-        free = {device.name: device.total_bytes for device in self.host.devices}
-        packing = sorted(
-            models, key=lambda placed: (not self._is_pinned(placed), *self._bulk(placed))
-        )
-        for placed in packing:
-            report = find_report(self.host, placed.model)
-            needed = needed_bytes(report) if report else 0
-            spot = self._best(Fit.FREE, free, needed)
-            if spot is not None and spot.device is not None:
-                free[spot.device.name] -= needed
-        return free
+    def _spot(
+        self, fit: Fit, needed: int, free: Mapping[str, int], leaving: tuple[str, ...] = ()
+    ) -> Spot | None:
+        devices = self._devices_for(needed, free, self._gpu_limit)
+        if devices is None:
+            return None
+        spare = sum(free[name] for name in devices) - needed
+        return Spot(fit, devices, spare, not set(devices) & set(self._gpus), leaving)
 
-    def _bulk(self, placed: PlacedModel) -> tuple[int, str]:
-        report = find_report(self.host, placed.model)
-        return -(needed_bytes(report) if report else 0), placed.model
+    def _devices_for(
+        self, needed: int, free: Mapping[str, int], gpu_limit: int
+    ) -> tuple[str, ...] | None:
+        """The one device that it fills best, else several accelerators; None where it fits none."""
+        if needed == 0:
+            return (*self._gpus, *self._cpus)[:1]
+        pool = self._gpus if needed <= gpu_limit else self._cpus
+        fitting = [name for name in pool if free[name] >= needed]
+        if fitting:
+            return (min(fitting, key=lambda name: (free[name], name)),)
+        return pool if pool == self._gpus and self._gpu_bytes(free) >= needed else None
 
-    def _is_pinned(self, placed: PlacedModel) -> bool:
-        return is_pinned(self.host, placed)
+    def _pack(
+        self, models: Sequence[PlacedModel], free: Mapping[str, int], gpu_limit: int
+    ) -> dict[str, int]:
+        """What is left of ``free`` once as many of ``models`` as fit have their memory."""
+        left = dict(free)
+        for one in sorted(models, key=lambda one: (-self._size(one.model), one.model)):
+            needed = self._size(one.model)
+            devices = self._devices_for(needed, left, gpu_limit)
+            if devices:
+                _take(left, devices, needed)
+        return left
+
+    def _gpu_bytes(self, free: Mapping[str, int]) -> int:
+        return sum(free[name] for name in self._gpus)
+
+    def _size(self, model: str) -> int:
+        report = find_report(self._host, model)
+        return needed_bytes(report) if report else 0
 
 
 def find_report(host: HostReport, model: str) -> ModelReport | None:
@@ -130,5 +146,8 @@ def needed_bytes(model: ModelReport) -> int:
     return model.size_bytes or 0
 
 
-def _tightness(spot: Spot) -> tuple[bool, int, str]:
-    return spot.on_cpu, spot.spare_bytes, spot.device.name if spot.device else ""
+def _take(free: dict[str, int], devices: Sequence[str], needed: int) -> None:
+    for name in sorted(devices, key=lambda device: (-free[device], device)):
+        taken = min(needed, free[name])
+        free[name] -= taken
+        needed -= taken

@@ -200,6 +200,7 @@ def test_a_resident_model_is_preferred_unless_another_is_clearly_better(
         model for host in hosts for model in host.models if model.model in found.fallbacks
     ):
         usable = other.available and (other.context_tokens or 999) > task.num_tokens
+        usable = usable and not (task.local_only and other.source == "remote")
         if usable and other.resident and (task.task_type.value in other.good_at) is good:
             margin = WORTH_LOADING.get(task.difficulty, WORTH_LOADING["medium"]) if good else 10
             assert chosen.rank >= other.rank + margin

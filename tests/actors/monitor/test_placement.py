@@ -8,12 +8,21 @@ from contracts.presence import DeviceReport, HostReport, ModelReport
 from tests.actors.monitor.hosts import GIB, echo, model
 
 
-def machine(name: str, *models: ModelReport, gib: float = 8, gpu_gib: float = 0) -> HostReport:
+def machine(
+    name: str, *models: ModelReport, gib: float = 8, gpus_gib: tuple[float, ...] = ()
+) -> HostReport:
     """A host whose models may use that much memory."""
-    sizes = {"cpu": gib, "cuda": gpu_gib}
+    sizes = {"cpu": gib} | {f"cuda:{index}": size for index, size in enumerate(gpus_gib)}
     devices = tuple(
-        DeviceReport(name=kind, kind=kind, total_bytes=int(size * GIB), free_bytes=0)
-        for kind, size in sizes.items()
+        DeviceReport.model_validate(
+            {
+                "name": name,
+                "kind": name.partition(":")[0],
+                "total_bytes": int(size * GIB),
+                "free_bytes": 0,
+            }
+        )
+        for name, size in sizes.items()
         if size
     )
     return HostReport(host=name, num_cpus=4, devices=devices, models=models)
@@ -66,10 +75,25 @@ def test_among_those_it_fits_the_one_it_fills_best() -> None:
 
 def test_an_accelerator_comes_before_the_cpu() -> None:
     small = sized("small", 3)
-    hosts = [machine("a", small, gib=3), machine("b", small, gib=8, gpu_gib=40)]
+    hosts = [machine("a", small, gib=3), machine("b", small, gib=8, gpus_gib=(40,))]
     decision = decide(hosts, placed(a="", b=""), small=1)
     assert names(decision.placements) == {"b": "small"}
-    assert decision.placements["b"].reason == "small fits cuda with 37.0 GiB to spare"
+    assert decision.placements["b"].reason == "small fits cuda:0 with 37.0 GiB to spare"
+
+
+def test_several_accelerators_share_one_that_none_of_them_holds() -> None:
+    hosts = [machine("a", sized("big", 30), gib=64, gpus_gib=(20, 20))]
+    decision = decide(hosts, placed(a=""), big=1)
+    assert decision.placements["a"].reason == "big fits cuda:0 and cuda:1 with 10.0 GiB to spare"
+
+
+def test_the_cpu_takes_only_what_would_never_fit_the_accelerators() -> None:
+    models = (sized("held", 6), sized("new", 6), sized("huge", 20))
+    hosts = [machine("a", *models, gib=64, gpus_gib=(8,))]
+    turns = decide(hosts, placed(a="held"), new=1, held=1)
+    assert turns.placements["a"].reason == "new takes turns with the others"
+    huge = decide(hosts, placed(a="held"), huge=1, held=1)
+    assert huge.placements["a"].reason == "huge fits cpu with 44.0 GiB to spare"
 
 
 def test_a_host_that_has_it_on_disk_comes_first() -> None:
@@ -124,7 +148,7 @@ def test_two_that_fit_one_at_a_time_take_turns_where_less_is_asked() -> None:
 
 def test_one_that_fits_nowhere_is_refused_with_what_each_host_lacks() -> None:
     hosts = [
-        machine("gpu-2", sized("m", 8), gib=2, gpu_gib=6),
+        machine("gpu-2", sized("m", 8), gib=2, gpus_gib=(6,)),
         machine("gpu-1", sized("m", 8), sized("p", 1), gib=5.8),
     ]
     decision = decide(hosts, placed(**{"gpu-1": "p!", "gpu-2": ""}), m=1)
