@@ -12,7 +12,8 @@ class ApiLimits:
 
     ``max_body_bytes`` also bounds one WebSocket message. ``generate_timeout_s`` is how long a
     direct generation may take, ``max_wait_s`` how long a request may wait for a run's outcome,
-    ``send_timeout_s`` how long a WebSocket client may leave what it was sent unread.
+    ``send_timeout_s`` how long a client of a socket or an event stream may leave what it was sent
+    unread, ``keep_alive_s`` how long an event stream stays silent.
     """
 
     max_body_bytes: int = MIB
@@ -22,6 +23,7 @@ class ApiLimits:
     default_wait_s: float = 300.0
     max_wait_s: float = 3600.0
     send_timeout_s: float = 5.0
+    keep_alive_s: float = 10.0
     probe_timeout_s: float = 2.0
     max_accepted_runs: int = 10_000
 

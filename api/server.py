@@ -12,7 +12,7 @@ from api.catalogue import Catalogue
 from api.client_gone import ClientGone
 from api.dependencies import Services
 from api.edge import Edge
-from api.endpoints import inference, orchestrator, system
+from api.endpoints import inference, openai, orchestrator, system
 from api.limits import ApiLimits
 from api.openapi import PROBLEMS, build_openapi
 from api.problem import on_http_exception, on_promptbus_error, problem_response
@@ -29,7 +29,12 @@ from contracts.prompt import PromptRequest
 # What proxies log for a client that hung up; nobody receives it.
 CLIENT_CLOSED_REQUEST = 499
 
-_READ_BY_ROUTES = (DirectRequest, PromptRequest, orchestrator.CancelRequest)
+_READ_BY_ROUTES = (
+    DirectRequest,
+    PromptRequest,
+    orchestrator.CancelRequest,
+    *openai.READ_BY_ROUTES,
+)
 
 
 class Bridge(FastAPI):
@@ -80,6 +85,7 @@ def create_app(
     app.include_router(inference.catalogue_router)
     app.include_router(inference.router)
     app.include_router(orchestrator.router)
+    app.include_router(openai.router)
     app.add_exception_handler(PromptbusError, on_promptbus_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameter)

@@ -97,7 +97,7 @@ async def generate(
     wanted = await read_model(request, DirectRequest, limits)
     named = wanted.strategy if "strategy" in wanted.model_fields_set else None
     strategy = await catalogue.strategy_for(wanted.model, named)
-    task = _task(wanted, strategy, limits.generate_timeout_s)
+    task = direct_task(wanted, strategy, limits.generate_timeout_s)
     try:
         result = await while_connected(request, lambda: client.generate(task))
     except PromptbusError as exc:
@@ -140,7 +140,8 @@ def _strategy_state(model: CatalogueModel, strategy: str) -> StrategyState:
     )
 
 
-def _task(wanted: DirectRequest, strategy: str, timeout_s: float) -> GenerateAnswer:
+def direct_task(wanted: DirectRequest, strategy: str, timeout_s: float) -> GenerateAnswer:
+    """The one task of a direct generation; pure but for its new run id."""
     given = wanted.model_fields_set & GenerationFields.model_fields.keys() - {"strategy"}
     fields = {name: getattr(wanted, name) for name in given}
     return GenerateAnswer(

@@ -1,0 +1,172 @@
+"""OpenAI's protocol: any client of it can ask promptbus."""
+
+import time
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+
+from api.catalogue import CatalogueModel
+from api.client_gone import ClientGone, while_connected
+from api.dependencies import CatalogueDep, ClientDep, LimitsDep, RunsDep
+from api.endpoints.inference import direct_task
+from api.openai.answer import AnswerSource, DirectAnswer, RunAnswer
+from api.openai.completion import ChatShape, Shape, TextShape
+from api.openai.error import RUN_ID_HEADER, error_response
+from api.openai.event_stream import EventStream
+from api.openai.request import AUTO, ChatCompletionRequest, CompletionRequest
+from api.problem import RefusedRequest
+from api.request_body import json_body, read_model
+from api.validation import refusal_from
+from contracts.errors import PromptbusError, UnknownModel
+
+DIRECT: Final = "direct"
+RUN: Final = "run"
+OWNER: Final = "promptbus"
+READ_BY_ROUTES = (ChatCompletionRequest, CompletionRequest)
+
+
+class _OpenAIRoute(APIRoute):
+    """Turns errors into OpenAI's shape instead of problem documents."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with its errors caught."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                response: Response = await handle(request)
+            except RequestValidationError as exc:
+                return error_response(refusal_from(exc.errors()[0], None).to_wire())
+            except PromptbusError as exc:
+                closes = {"Connection": "close"} if getattr(exc, "closes", False) else None
+                return error_response(exc.to_wire(), headers=closes)
+            return response
+
+        return guarded
+
+
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=_OpenAIRoute)
+
+Mode = Annotated[
+    str, Header(alias="X-Promptbus-Mode", description="`run` (all actors) or `direct` (one model)")
+]
+
+
+class _Sources:
+    """Where the answers of one request may come from, as routes ask for it."""
+
+    def __init__(
+        self, client: ClientDep, runs: RunsDep, catalogue: CatalogueDep, limits: LimitsDep
+    ) -> None:
+        self._client = client
+        self._runs = runs
+        self._catalogue = catalogue
+        self.limits = limits
+
+    async def open(
+        self, wanted: ChatCompletionRequest | CompletionRequest, mode: str
+    ) -> AnswerSource:
+        """The source of the answer; for a run, its prompt is accepted.
+
+        Raises: RefusedRequest, UnknownModel, UnknownStrategy, BusUnavailable, QueueFull.
+        """
+        if mode == DIRECT:
+            direct = wanted.to_direct()
+            strategy = await self._catalogue.strategy_for(direct.model, direct.strategy)
+            task = direct_task(direct, strategy, self.limits.generate_timeout_s)
+            return DirectAnswer(self._client, task)
+        if mode != RUN:
+            raise RefusedRequest(
+                "not_allowed", f"must be {RUN} or {DIRECT}", field="X-Promptbus-Mode"
+            )
+        prompt = wanted.to_prompt()
+        run_id = await self._runs.submit(prompt)
+        return RunAnswer(
+            self._client,
+            self._runs,
+            run_id,
+            as_generated=prompt.max_attempts == 1,
+            max_wait_s=self.limits.max_wait_s,
+        )
+
+
+SourcesDep = Annotated[_Sources, Depends()]
+
+
+@router.get("/models")
+async def models(catalogue: CatalogueDep) -> dict[str, Any]:
+    """Every model that can be used now; ``auto`` leaves the choice to the monitor."""
+    served = [model for model in await catalogue.models() if model.available]
+    listed = [_model(AUTO, OWNER)] if served else []
+    listed += [_model(model.model, model.provider) for model in served]
+    return {"object": "list", "data": listed}
+
+
+@router.get("/models/{model:path}")
+async def model(model: str, catalogue: CatalogueDep) -> dict[str, Any]:
+    """One model."""
+    served: dict[str, CatalogueModel] = {one.model: one for one in await catalogue.models()}
+    if model == AUTO and served:
+        return _model(AUTO, OWNER)
+    if model not in served:
+        raise UnknownModel(model=model, known=tuple(sorted(served)))
+    return _model(model, served[model].provider)
+
+
+@router.post(
+    "/chat/completions", response_model=None, openapi_extra=json_body(ChatCompletionRequest)
+)
+async def chat_completions(request: Request, sources: SourcesDep, mode: Mode = RUN) -> Response:
+    """Answer a conversation.
+
+    By default a run through all actors; with `X-Promptbus-Mode: direct` one generation without a
+    run. `X-Run-Id` names the run. The work is ended when the client hangs up.
+    """
+    wanted = await read_model(request, ChatCompletionRequest, sources.limits)
+    source = await sources.open(wanted, mode)
+    shape = ChatShape(source.run_id, int(time.time()), wanted.model, wanted.include_usage)
+    return await _respond(request, source, shape, sources, stream=bool(wanted.stream))
+
+
+@router.post("/completions", response_model=None, openapi_extra=json_body(CompletionRequest))
+async def completions(request: Request, sources: SourcesDep, mode: Mode = RUN) -> Response:
+    """Answer one text: the older form of the same."""
+    wanted = await read_model(request, CompletionRequest, sources.limits)
+    source = await sources.open(wanted, mode)
+    shape = TextShape(source.run_id, int(time.time()), wanted.model, wanted.include_usage)
+    return await _respond(request, source, shape, sources, stream=bool(wanted.stream))
+
+
+@router.api_route("/{path:path}", methods=["GET", "POST", "DELETE"], include_in_schema=False)
+async def elsewhere(path: str) -> Response:
+    """What OpenAI offers and promptbus does not."""
+    raise RefusedRequest(
+        "unknown_url",
+        "no such address under /v1, or not with this method",
+        status=HTTPStatus.NOT_FOUND,
+        cure="there are GET /v1/models, POST /v1/chat/completions and POST /v1/completions",
+    )
+
+
+async def _respond(
+    request: Request, source: AnswerSource, shape: Shape, sources: _Sources, *, stream: bool
+) -> Response:
+    if stream:
+        return EventStream(source, shape, sources.limits)
+    try:
+        answer = await while_connected(request, source.whole)
+    except ClientGone:
+        await source.abandon()
+        raise
+    except PromptbusError as exc:
+        return error_response(exc.to_wire(), run_id=source.run_id)
+    return JSONResponse(shape.whole(answer), headers={RUN_ID_HEADER: source.run_id})
+
+
+def _model(key: str, owner: str) -> dict[str, Any]:
+    return {"id": key, "object": "model", "created": 0, "owned_by": owner}

@@ -1,0 +1,1 @@
+"""Speaking OpenAI's protocol: requests, answers, errors and event streams in its shapes."""
