@@ -270,7 +270,8 @@ class PromptClient:
             for stop in forget:
                 stop()
             generating.cancel()
-            await asyncio.wait([generating])
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([generating])
 
     async def _refused(self, run_journal: RunJournal, task: GenerateAnswer) -> StepEvent | None:
         """Why the model cannot be placed; None where it is, or where nobody could tell."""
