@@ -17,7 +17,7 @@ from contracts.run_id import new_run_id
 from contracts.run_view import RunView
 from promptbus.cli.client import open_client, running_or_own, wait_for_signal
 from promptbus.cli.run_output import AnswerPrinter, print_steps
-from promptbus.cli.shell import FAILED, INTERRUPTED, err, print_json, report, say_on_stderr
+from promptbus.cli.shell import FAILED, INTERRUPTED, err, out, print_json, report, say_on_stderr
 from promptbus.process import Process
 from promptbus.settings import Settings
 
@@ -57,7 +57,7 @@ async def ask(process: Process, request: PromptRequest, *, as_json: bool = False
 
 
 async def _follow(client: PromptClient, run_id: str, *, as_json: bool) -> RunView:
-    printer = AnswerPrinter()
+    printer = AnswerPrinter(at_once=out.is_terminal)
     try:
         async with aclosing(client.follow(run_id, summary=True)) as items:
             async for item in items:

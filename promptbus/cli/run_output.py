@@ -19,11 +19,16 @@ SHORT_ID = 8
 
 
 class AnswerPrinter:
-    """Prints what a run says as it says it; a new attempt starts on a line of its own."""
+    """Prints what a run says as it says it; a new attempt starts on a line of its own.
 
-    def __init__(self) -> None:
+    What was printed cannot be taken back: with ``at_once`` False, for whoever reads in a pipe, the
+    answer is printed when it is the one that the run has.
+    """
+
+    def __init__(self, *, at_once: bool) -> None:
+        self._at_once = at_once
         self._attempt = 0
-        self._printed = 0
+        self._printed = ""
         self._wait_line = WaitLine()
 
     def clear(self) -> None:
@@ -44,24 +49,35 @@ class AnswerPrinter:
         if isinstance(event, AnswerGenerated):
             # Text that was lost on its way stands in the event; print what is missing.
             self._begin(event.attempt)
-            self._write(event.result.output[self._printed :])
+            self._write(event.result.output[len(self._printed) :])
         elif isinstance(event, StepFailed) and event.actor is ActorKind.EXECUTOR:
             say_on_stderr(f"attempt {event.attempt}: {one_line(event.error.message)}")
         elif isinstance(event, RunAnswered):
-            out.file.write("\n")
+            self._finish(event.output)
+
+    def _finish(self, answer: str) -> None:
+        if not self._at_once:
+            out.file.write(safe(answer))
+        elif answer != self._printed:
+            say_on_stderr("\nan earlier attempt was better")
+            self._write(answer)
+        out.file.write("\n")
+        out.file.flush()
 
     def _begin(self, attempt: int) -> None:
         if attempt <= self._attempt:
             return
         if self._attempt:
-            out.file.write("\n")
+            if self._at_once:
+                out.file.write("\n")
             say_on_stderr(f"the validator sent it back; attempt {attempt}")
-        self._attempt, self._printed = attempt, 0
+        self._attempt, self._printed = attempt, ""
 
     def _write(self, text: str) -> None:
-        self._printed += len(text)
-        out.file.write(safe(text))
-        out.file.flush()
+        self._printed += text
+        if self._at_once:
+            out.file.write(safe(text))
+            out.file.flush()
 
 
 def print_steps(view: RunView, write: Callable[[Text], None], width: int) -> None:

@@ -55,6 +55,8 @@ async def list_runs(
         print_json([row.model_dump(mode="json") for row in rows])
     elif rows:
         print_lines(lay_out(_COLUMNS, [_row(row) for row in rows], out.width))
+    elif state or query:
+        say_on_stderr("no such runs")
     else:
         say_on_stderr("no runs yet; make one: promptbus ask 'Hello!'")
     return 0

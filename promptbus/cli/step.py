@@ -13,13 +13,14 @@ from actors.actor import Actor
 from contracts.actor_kind import ActorKind
 from contracts.envelope import first_problem
 from contracts.errors import InvalidInput, InvalidJson, PromptbusError
+from contracts.event import StepFailed
 from contracts.message import Message
 from contracts.run_id import new_run_id
 from contracts.task import Task
 from contracts.waiting import WaitNote
 from promptbus.bootstrap import history_url
 from promptbus.cli.actor import parse_kind
-from promptbus.cli.shell import FAILED, err
+from promptbus.cli.shell import FAILED, err, print_json
 from promptbus.settings import Settings
 
 _NO_STEPS = frozenset({ActorKind.COORDINATOR})
@@ -55,8 +56,7 @@ async def run_step(settings: Settings, name: str) -> int:
                 continue
             answer, is_error = await do_line(actor, line)
             failed = failed or is_error
-            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            print_json(answer)
     return FAILED if failed else 0
 
 
@@ -67,7 +67,7 @@ async def do_line(actor: Actor, line: bytes) -> tuple[dict[str, Any], bool]:
         event = await actor.handle(task, AloneStep())
     except PromptbusError as exc:
         return {"type": "Error", "error": exc.to_wire().model_dump(exclude_none=True)}, True
-    return {"type": type(event).__name__, **_fields(event)}, False
+    return {"type": type(event).__name__, **_fields(event)}, isinstance(event, StepFailed)
 
 
 def parse_task(actor: Actor, line: bytes) -> Task:

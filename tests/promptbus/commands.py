@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,32 @@ def promptbus(
     return python(
         "-m", "promptbus", *arguments, env={**(env or environment()), **variables}, stdin=stdin
     )
+
+
+def promptbus_each(
+    commands: Sequence[Sequence[str]], *, env: Mapping[str, str] | None = None
+) -> list[Done]:
+    """Run several commands one after the other in one interpreter, which saves its start."""
+    done = python("-c", _EACH, env=env, stdin=json.dumps(commands).encode())
+    assert done.code == 0, done.err
+    return [Done(**one) for one in done.json()]
+
+
+_EACH = """
+import contextlib, io, json, sys
+from promptbus.cli import app
+
+done = []
+for arguments in json.loads(sys.stdin.read()):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            app(arguments, prog_name="promptbus")
+        except SystemExit as exc:
+            code = exc.code
+    done.append({"code": code, "out": out.getvalue(), "err": err.getvalue()})
+print(json.dumps(done))
+"""
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """One promptbus for all tests that only use one."""
 
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from promptbus.endpoint import Endpoint, read_endpoint
-from tests.promptbus.commands import Done, environment, promptbus, started, until, until_said
+from tests.promptbus.commands import (
+    Done,
+    environment,
+    promptbus,
+    promptbus_each,
+    started,
+    until,
+    until_said,
+)
 
 # Nothing to load: the system is up in a second, and the way of a run is the same.
 QUICK = {"PROMPTBUS_DEFAULT_MODEL": "echo", "PROMPTBUS_PRELOAD": ""}
@@ -33,6 +42,11 @@ class System:
     def run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> Done:
         """Run a command against it, to its end."""
         return promptbus(*arguments, env=self.env, stdin=stdin, **variables)
+
+    def each(self, *commands: str, **variables: str) -> list[Done]:
+        """Run several commands against it, given as lines of words."""
+        split = [shlex.split(command) for command in commands]
+        return promptbus_each(split, env={**self.env, **variables})
 
 
 def start_system(folder: Path) -> Iterator[System]:

@@ -162,7 +162,7 @@ def plain_server() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    argv = [find_binary(), "-a", "127.0.0.1", "-p", str(port)]
+    argv = [str(find_binary()), "-a", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
         try:
             yield f"nats://127.0.0.1:{port}"

@@ -10,7 +10,7 @@ from contracts.errors import InvalidInput
 from promptbus.settings import DEFAULT_PORT, Durability, Settings, load_settings
 from tests.promptbus.commands import environment, python
 
-PASSPHRASE = "a=b c:d,e"
+PHRASE = "a=b c:d,e"
 _PRINT = "from promptbus.settings import load_settings; print(load_settings().model_dump_json())"
 
 
@@ -23,7 +23,7 @@ def test_every_setting_survives_the_way_to_a_child(tmp_path: Path) -> None:
         durability=Durability.FAST,
         nats_url="nats://one:4222,tls://two:4223",
         nats_user="me",
-        nats_password=PASSPHRASE,
+        nats_password=PHRASE,
         nats_creds=creds,
         preload=(),
         summary_model="pocket",
@@ -34,7 +34,7 @@ def test_every_setting_survives_the_way_to_a_child(tmp_path: Path) -> None:
 
 
 def test_what_is_none_here_is_none_in_a_child() -> None:
-    settings = Settings(nats_url="nats://one:4222", nats_user="me", nats_password=PASSPHRASE)
+    settings = Settings(nats_url="nats://one:4222", nats_user="me", nats_password=PHRASE)
     settings = settings.with_address(BusAddress(("nats://two:4222",)))
     assert "PROMPTBUS_NATS_USER" not in settings.environment()
     assert settings.environment()["PROMPTBUS_NATS_URL"] == "nats://two:4222"
@@ -86,7 +86,7 @@ def test_a_bad_variable_is_named() -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    assert PASSPHRASE not in repr(Settings(nats_password=PASSPHRASE))
+    assert PHRASE not in repr(Settings(nats_password=PHRASE))
 
 
 def test_without_a_server_there_is_no_address() -> None:
