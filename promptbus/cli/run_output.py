@@ -88,9 +88,12 @@ def print_steps(view: RunView, write: Callable[[Text], None], width: int) -> Non
     ]
     total = f"{view.total_time_ms:,.1f} ms" if view.total_time_ms is not None else ""
     state = Text(f"  {view.state}", style=_STYLES.get(view.state, ""))
-    rows.append((state, total, Text(f"run {view.run_id}", style="dim")))
-    write(Text())
-    for line in lay_out(_COLUMNS, rows, width, heading=False):
+    run = Text(f"run {view.run_id}", style="dim")
+    lines = lay_out(_COLUMNS, [*rows, (state, total, run)], width, heading=False)
+    if view.run_id not in lines[-1].plain:
+        # Where it would be cut it gets a line of its own, for it is there to be copied.
+        lines = [*lay_out(_COLUMNS, [*rows, (state, total, "")], width, heading=False), run]
+    for line in [Text(), *lines]:
         write(line)
 
 

@@ -38,7 +38,10 @@ def test_runs_are_listed_the_newest_first_and_found_by_their_words(system: Syste
 def test_lists_fit_any_terminal_and_never_cut_the_run(system: System) -> None:
     run_id = system.run("ask", "long words " * 20, "-m", "echo", "--json").json()["run_id"]
     for columns in (80, 45):
-        listed, models = system.each("run list --limit 3", "models", COLUMNS=str(columns))
+        listed, models, shown = system.each(
+            "run list --limit 3", "models", "run show", COLUMNS=str(columns)
+        )
+        assert run_id in shown.out.splitlines()[-1]
         lines = listed.out.splitlines()
         assert run_id in lines[1]
         assert "answered" in lines[1]
