@@ -100,13 +100,17 @@ class StepTotals(Message):
 
 
 class SummarizeRun(Task):
-    """Title, one line and totals of a run that has its outcome."""
+    """Title, one line and totals of a run that has its outcome.
+
+    With ``local_only`` no model is asked for them, because it might be remote.
+    """
 
     actor: ClassVar[ActorKind] = ActorKind.SUMMARIZER
 
     prompt: str
     output: str = ""
     language: str | None = None
+    local_only: bool = False
     total_tokens: int = 0
     steps: tuple[StepTotals, ...] = ()
     messages: tuple[ChatMessage, ...] = ()

@@ -36,6 +36,7 @@ def plan_attempt(run_id: str, state: RunState) -> GenerateAnswer:
         run_id=run_id,
         attempt=number,
         priority=state["priority"],
+        local_only=submitted.local_only,
         model=choose_model(state, change),
         strategy=_strategy(state, change),
         messages=_conversation(state, change),

@@ -19,6 +19,7 @@ def plan_decision(run_id: str, state: RunState) -> DecideResources:
         model=submitted.model,
         strategy=submitted.strategy,
         priority=state["priority"],
+        local_only=submitted.local_only,
     )
 
 
@@ -75,6 +76,7 @@ def plan_summary(run_id: str, steps: tuple[StepTotals, ...], state: RunState) ->
         prompt=state["submitted"].text,
         output=best[0].result.output if best else "",
         language=state["analysis"].language,
+        local_only=state["submitted"].local_only,
         total_tokens=sum(
             generated.result.usage.total_tokens
             for generated in state["generations"]

@@ -60,7 +60,7 @@ class Summarizer(Actor):
 
     async def _written(self, task: SummarizeRun) -> Written:
         """What the model wrote; empty where there is none or it cannot be used."""
-        if self._write is None:
+        if self._write is None or task.local_only:
             return Written()
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -12,6 +12,7 @@ from actors.coordinator.attempt import (
     best_attempt,
     plan_attempt,
 )
+from actors.coordinator.plan import plan_decision, plan_summary
 from actors.coordinator.run_state import RunState
 from contracts.event import AnswerGenerated, HistoryRecalled, OutputValidated
 from contracts.generation import DEFAULT_MAX_TOKENS
@@ -47,6 +48,15 @@ def test_the_first_attempt_follows_the_wishes_and_the_decision() -> None:
     assert (task.temperature, task.top_p, task.max_tokens) == (0.5, 0.9, 7)
     assert (task.seed, task.stop, task.attempt) == (4, (".",), 1)
     assert task.conversation() == tuple(chat(("user", "Capital of France?")))
+
+
+@given(states(), st.booleans())
+def test_no_attempt_forgets_that_the_text_must_stay(found: RunState, local_only: bool) -> None:
+    found["submitted"] = found["submitted"].model_copy(update={"local_only": local_only})
+    found["resources"] = decided("m0", "m1")
+    assert plan_attempt(RUN_ID, found).local_only is local_only
+    assert plan_decision(RUN_ID, found).local_only is local_only
+    assert plan_summary(RUN_ID, (), found).local_only is local_only
 
 
 def test_what_is_not_wished_is_left_to_the_model() -> None:

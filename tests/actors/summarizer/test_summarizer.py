@@ -124,3 +124,16 @@ def test_a_verbose_model_is_cut() -> None:
     assert written.summary is not None
     assert len(written.title) <= 60
     assert len(written.summary) <= 160
+
+
+async def test_no_model_reads_what_must_stay() -> None:
+    read: list[str] = []
+
+    async def write(prompt: str) -> str:
+        read.append(prompt)
+        return "Title: Lost\nSummary: Lost."
+
+    event = await Summarizer(write).summarize(TASK.model_copy(update={"local_only": True}))
+    assert read == []
+    assert event.title
+    assert "Lost" not in event.title
