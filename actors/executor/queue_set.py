@@ -28,6 +28,8 @@ from providers.provider_gateway import ProviderGateway
 logger = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+# After a change was heard of, it is looked for once more.
+AGAIN_S = 0.1
 
 
 class Workers(Protocol):
@@ -71,6 +73,7 @@ class QueueSet:
         self._preload = preload
         self._every_s = every_s
         self._changed = anyio.Event()
+        self._has_heard = False
         self._placement = HostPlacement(host=host)
         self._made: set[tuple[str, Priority]] = set()
         self._loading: set[str] = set()
@@ -190,8 +193,11 @@ class QueueSet:
                 logger.error("cannot preload %s: no such model is served here", model)
 
     async def _wait(self) -> None:
-        with anyio.move_on_after(self._every_s):
+        """Wait for a change or the time to look; a change just heard of may not stand yet."""
+        heard_before, self._has_heard = self._has_heard, False
+        with anyio.move_on_after(min(AGAIN_S, self._every_s) if heard_before else self._every_s):
             await self._changed.wait()
+            self._has_heard = True
         self._changed = anyio.Event()
 
     def _hear(self) -> None:
