@@ -49,6 +49,7 @@ class BatchEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ids = itertools.count()
         self._closed = False
+        self._fault: PromptbusError | None = None
         self._manager = BatchManager(self._checkpoint.model, sizes, self._hop, self._hop_fallen)
         # A process that ends without closing must not tear a step's memory from under it.
         self._stop_at_exit = weakref.finalize(self, self._manager.stop)
@@ -71,6 +72,8 @@ class BatchEngine:
         Raises: InvalidInput, OutOfMemory, ProviderFailed.
         """
         started_at = time.perf_counter()
+        if self._closed:
+            raise self._fallen("it was closed")
         prepared = await self._preparer.prepare(job)
         answer = self._preparer.begin_answer(job, prepared, on_text)
         num_prompt_tokens = len(prepared.token_ids)
@@ -114,6 +117,7 @@ class BatchEngine:
             max_tokens=prepared.max_tokens,
             eos_ids=self._checkpoint.eos_ids,
             chooser=prepared.chooser,
+            prefill_tokens=job.strategy.prefill_tokens,
         )
         if not added:
             del self._running[running.request_id]
@@ -185,8 +189,10 @@ class BatchEngine:
             running.freed.set_exception(error)
 
     def _failed(self, running: _Running, reason: str) -> PromptbusError:
-        cause = RuntimeError(reason)
-        return as_engine_error(running.model, self._checkpoint.device, cause)
+        error = as_engine_error(running.model, self._checkpoint.device, RuntimeError(reason))
+        if not self.is_alive:
+            self._fault = error
+        return error
 
     def _fail_all(self, error: PromptbusError) -> None:
         for running in tuple(self._running.values()):
@@ -196,4 +202,6 @@ class BatchEngine:
         cause = self._manager.fatal_error
         if cause is not None:
             return as_engine_error(self._checkpoint.key, self._checkpoint.device, cause)
+        if self._fault is not None:
+            return self._fault
         return ProviderFailed(provider="local", reason=f"the engine has stopped: {reason}")

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -13,6 +14,7 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingLogitsProcessorList,
 )
 from transformers.generation.continuous_batching.continuous_api import (
+    BackgroundThreadStatus,
     ContinuousBatchingManager,
     OutputRouter,
 )
@@ -62,14 +64,25 @@ class BatchManager:
         on_fallen: Callable[[], None],
     ) -> None:
         self._choosers: dict[str, TokenChooser] = {}
-        self._manager = _Manager(model, sizes, self._choosers, on_news, on_fallen)
+        # By the requests that want long prompts read in small pieces, and how small.
+        self._prefill_tokens: dict[str, int] = {}
+        self._manager = _Manager(
+            model,
+            sizes,
+            self._choosers,
+            prefill_tokens=self._prefill_tokens,
+            on_news=on_news,
+            on_fallen=on_fallen,
+        )
         self._manager.warmup()
         self._manager.start()
 
     @property
     def is_alive(self) -> bool:
         """Whether its thread runs and takes requests."""
-        return self._manager.is_running() and self.fatal_error is None
+        status = self._manager.background_thread_status
+        # It turns its back on new requests before it fails those it has.
+        return self._manager.is_running() and status.can_accept_new_requests() is None
 
     @property
     def fatal_error(self) -> Exception | None:
@@ -90,9 +103,15 @@ class BatchManager:
         max_tokens: int,
         eos_ids: frozenset[int],
         chooser: TokenChooser,
+        prefill_tokens: int | None = None,
     ) -> bool:
-        """Queue a request; False when the manager takes none any more."""
+        """Queue a request; False when the manager takes none any more.
+
+        While it is there no step reads more than ``prefill_tokens`` of prompts.
+        """
         self._choosers[request_id] = chooser
+        if prefill_tokens is not None:
+            self._prefill_tokens[request_id] = prefill_tokens
         added = self._manager.add_request(
             list(token_ids),
             request_id=request_id,
@@ -111,6 +130,7 @@ class BatchManager:
     def forget(self, request_id: str) -> None:
         """Let go of what was kept for a request that has ended."""
         self._choosers.pop(request_id, None)
+        self._prefill_tokens.pop(request_id, None)
 
     def stop(self) -> None:
         """End the thread and free the cache; blocks for a step."""
@@ -174,9 +194,16 @@ class _Router(OutputRouter):
 
 
 class _Scheduler(FIFOScheduler):
-    """Tells which requests it has dropped because they were cancelled."""
+    """Tells which requests it has dropped, and keeps to the smallest piece of prompt wished for."""
 
     on_news: OnNews
+    prefill_tokens: Mapping[str, int]
+
+    def schedule_batch(self, token_budget: int, cache_budget: int) -> Any:
+        wished = tuple(self.prefill_tokens.values())
+        if wished:
+            token_budget = min(token_budget, len(self.active_requests) + min(wished))
+        return super().schedule_batch(token_budget, cache_budget)
 
     def clear_cancelled_requests(self) -> list[Any]:
         dropped: list[Any] = super().clear_cancelled_requests()
@@ -194,6 +221,8 @@ class _Manager(ContinuousBatchingManager):
         model: PreTrainedModel,
         sizes: BatchSizes,
         choosers: Mapping[str, TokenChooser],
+        *,
+        prefill_tokens: Mapping[str, int],
         on_news: OnNews,
         on_fallen: Callable[[], None],
     ) -> None:
@@ -202,6 +231,7 @@ class _Manager(ContinuousBatchingManager):
         super().__init__(model, generation, _config(sizes))  # type: ignore[arg-type]
         self.logit_processor = _Choices(choosers)
         self.output_router = _Router(on_news)
+        self._prefill_tokens = prefill_tokens
         self._on_news = on_news
         self._on_fallen = on_fallen
         self._is_ending = False
@@ -215,8 +245,20 @@ class _Manager(ContinuousBatchingManager):
 
     def end(self) -> None:
         self._is_ending = True
-        self.stop(block=True, timeout=_STOP_TIMEOUT_S, hard_stop=True)
+        # Not ``stop``, which collects garbage over and over: each time no other thread runs for
+        # some tenths of a second.
+        self.background_thread_status.request_stop(BackgroundThreadStatus.HARD_STOP, 0)
+        self._wake_up()
+        self.join(time.perf_counter(), _STOP_TIMEOUT_S)
+        self.batch_processor = None
         self.distributed_helper.destroy_cpu_comm_group()
+        # Otherwise the weights would stay as long as anyone holds the engine.
+        del self.model
+
+    def _wake_up(self) -> None:
+        # Its name changed between the versions of transformers that are allowed.
+        name = "_wake_up_loop" if hasattr(self, "_wake_up_loop") else "_has_new_requests"
+        getattr(self, name).set()
 
     def cache_bytes(self) -> int:
         ios: Any = self.batch_processor.inputs_and_outputs if self.batch_processor else None
@@ -226,6 +268,7 @@ class _Manager(ContinuousBatchingManager):
     def _create_batch_processor(self) -> Any:
         processor: Any = super()._create_batch_processor()
         processor.scheduler.on_news = self._on_news
+        processor.scheduler.prefill_tokens = self._prefill_tokens
         return processor
 
     def _run_generation_loop(self) -> None:

@@ -1,9 +1,10 @@
-"""The device a model runs on here, and the number type that pays there."""
+"""The device a model runs on here, and what pays there."""
+
+import importlib.util
 
 import torch
 
 from providers.registries.model_entry import Dtype
-from providers.registries.strategy_registry import Strategy
 
 # CUDA devices from compute capability 8.0 (Ampere) on compute in bfloat16; older ones only in
 # float16.
@@ -36,8 +37,13 @@ def fast_dtype(device: torch.device) -> Dtype | None:
     return "bfloat16" if any(features.get(name) for name in _BFLOAT16_FEATURES) else None
 
 
-def choose_dtype(entry_dtype: Dtype, strategy: Strategy, fast: Dtype | None) -> Dtype:
-    """The type to load in: the entry's, unless the strategy asks for speed and there is some."""
-    if strategy.dtype == "fast" and fast is not None:
-        return fast
-    return entry_dtype
+def has_int8_kernels(device: torch.device) -> bool:
+    """Whether torch multiplies by int8 weights there, quantizing what they are multiplied with."""
+    return device.type == "cpu" and bool(
+        {"x86", "fbgemm", "onednn", "qnnpack"} & set(torch.backends.quantized.supported_engines)
+    )
+
+
+def has_bitsandbytes(device: torch.device) -> bool:
+    """Whether bitsandbytes is installed for a CUDA device."""
+    return device.type == "cuda" and importlib.util.find_spec("bitsandbytes") is not None

@@ -1,6 +1,8 @@
 """Making a model ready to generate: load it, choose its engine, and warm it up where promised."""
 
 import asyncio
+import functools
+import gc
 import logging
 
 import torch
@@ -11,13 +13,19 @@ from providers.generation_job import GenerationJob
 from providers.local.batch_engine import BatchEngine
 from providers.local.batch_sizes import fit_batch
 from providers.local.batchable import kv_token_bytes, num_masks, sector_blocks, why_not_batched
+from providers.local.checkpoint_files import inspect_checkpoint
+from providers.local.checkpoint_source import locate_checkpoint
+from providers.local.device import fast_dtype, has_bitsandbytes, has_int8_kernels, pick_device
+from providers.local.device_placement import DevicePlacement, place_weights
 from providers.local.engine import Engine
 from providers.local.engine_error import as_engine_error
+from providers.local.form_speeds import FormSpeeds, measure_forms
 from providers.local.generation import TextGenerator
 from providers.local.manager.memory_plan import Reservation
 from providers.local.model_loader import Checkpoint, load_checkpoint
 from providers.local.prepared_job import JobPreparer
 from providers.local.serial_engine import SerialEngine
+from providers.local.weight_form import WeightForm, candidate_forms, possible_forms
 from providers.local.weight_progress import OnBytes
 from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
@@ -40,17 +48,22 @@ def host_model(
     *,
     num_threads: int | None,
     slots: int | None = None,
+    speeds: FormSpeeds | None = None,
 ) -> Engine:
     """The entry's model, ready to generate, within ``reservation``.
 
     Blocks; call it on a thread that runs no event loop. ``on_bytes`` is called on that thread.
-    ``slots`` bounds the generations that run together.
+    ``slots`` bounds the generations that run together. Where a strategy leaves a choice of
+    weights, ``speeds`` remembers which decodes fastest here; without it the likely one is taken.
 
-    Raises: ModelLoadFailed, OutOfMemory.
+    Raises: ModelLoadFailed, OutOfMemory, InvalidInput where the device cannot do ``strategy``.
     """
+    _spare_modules()
     if num_threads is not None and torch.get_num_threads() != num_threads:
         torch.set_num_threads(num_threads)
-    checkpoint = load_checkpoint(entry, strategy, on_bytes)
+    placement = place_weights(reservation) or DevicePlacement(str(pick_device()), {})
+    form = _choose_form(entry, strategy, placement, speeds)
+    checkpoint = load_checkpoint(entry, form, placement, on_bytes)
     try:
         engine = _build_engine(checkpoint, entry, reservation, slots)
         if strategy.warm_up:
@@ -58,6 +71,50 @@ def host_model(
     except Exception as exc:
         raise as_engine_error(entry.key, checkpoint.device, exc) from exc
     return engine
+
+
+@functools.cache
+def _spare_modules() -> None:
+    """Keep the garbage collector from what stays for ever.
+
+    torch and transformers are most of a million objects; looking through them stops every thread,
+    the event loop's too, for some tenths of a second each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def _choose_form(
+    entry: ModelEntry, strategy: Strategy, placement: DevicePlacement, speeds: FormSpeeds | None
+) -> WeightForm:
+    device = torch.device(placement.main)
+    candidates = candidate_forms(
+        strategy,
+        entry.dtype,
+        possible_forms(
+            device.type,
+            fast_dtype(device),
+            int8_kernels=has_int8_kernels(device),
+            bitsandbytes=has_bitsandbytes(device),
+        ),
+        device_type=device.type,
+        strategies=entry.strategies,
+    )
+    if speeds is None or len(candidates) == 1:
+        return candidates[0]
+    size_bytes = inspect_checkpoint(entry.key, locate_checkpoint(entry)).total_bytes
+    known = speeds.of(entry.key, size_bytes)
+    if not set(candidates) <= set(known):
+        known = measure_forms(
+            candidates, lambda form: load_checkpoint(entry, form, placement, _unheard)
+        )
+        speeds.remember(entry.key, size_bytes, known)
+        _LOGGER.info("model %s, tokens per second by weights: %s", entry.key, dict(known))
+    return max(candidates, key=lambda form: known[form])
+
+
+def _unheard(num_done: int, num_total: int) -> None:
+    """Loads that are only for measuring are no progress of the one that was asked for."""
 
 
 def _build_engine(
@@ -90,19 +147,6 @@ def build_serial_engine(
     preparer = JobPreparer(checkpoint, entry, checkpoint.context_tokens)
     size_bytes = checkpoint.size_bytes + reservation.kv_bytes
     return SerialEngine(TextGenerator(preparer), size_bytes=size_bytes)
-
-
-def load_generator(
-    entry: ModelEntry, strategy: Strategy, on_bytes: OnBytes, *, num_threads: int | None
-) -> TextGenerator:
-    """The entry's model for one generation at a time on the calling thread.
-
-    Raises: ModelLoadFailed.
-    """
-    if num_threads is not None and torch.get_num_threads() != num_threads:
-        torch.set_num_threads(num_threads)
-    checkpoint = load_checkpoint(entry, strategy, on_bytes)
-    return TextGenerator(JobPreparer(checkpoint, entry, checkpoint.context_tokens))
 
 
 async def _warm_up(engine: Engine, entry: ModelEntry, strategy: Strategy) -> None:

@@ -8,6 +8,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    BitsAndBytesConfig,
     GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -18,10 +19,12 @@ from contracts.errors import ModelLoadFailed
 from providers.foreign_error import describe
 from providers.local.checkpoint_files import CheckpointFiles, inspect_checkpoint
 from providers.local.checkpoint_source import locate_checkpoint
-from providers.local.device import choose_dtype, fast_dtype, pick_device
+from providers.local.config_check import check_config
+from providers.local.device_placement import DevicePlacement
+from providers.local.int8_layers import quantize_linear_layers, quantized_bytes
+from providers.local.weight_form import WeightForm
 from providers.local.weight_progress import OnBytes, WeightProgress
-from providers.registries.model_entry import Dtype, ModelEntry
-from providers.registries.strategy_registry import Strategy
+from providers.registries.model_entry import ModelEntry
 
 
 @dataclass(slots=True)
@@ -40,6 +43,8 @@ class Checkpoint:
 
     def free(self) -> None:
         """Let go of the weights, and of memory that torch keeps for reuse; it runs no more."""
+        if not hasattr(self, "model"):
+            return
         del self.model
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -47,8 +52,10 @@ class Checkpoint:
             torch.mps.empty_cache()
 
 
-def load_checkpoint(entry: ModelEntry, strategy: Strategy, on_bytes: OnBytes) -> Checkpoint:
-    """The entry's checkpoint on this host's best device.
+def load_checkpoint(
+    entry: ModelEntry, form: WeightForm, placement: DevicePlacement, on_bytes: OnBytes
+) -> Checkpoint:
+    """The entry's checkpoint where ``placement`` says, its weights in that form.
 
     ``on_bytes`` hears how many bytes of weights are in memory, of how many. Never runs code of
     the checkpoint's and never unpickles.
@@ -58,11 +65,13 @@ def load_checkpoint(entry: ModelEntry, strategy: Strategy, on_bytes: OnBytes) ->
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     files = inspect_checkpoint(entry.key, locate_checkpoint(entry))
-    device = pick_device()
-    dtype = choose_dtype(entry.dtype, strategy, fast_dtype(device))
     try:
+        check_config(entry.key, files.folder, len(files.tensor_bytes), files.total_bytes)
         tokenizer = _load_tokenizer(files)
-        model = _load_model(entry.key, files, dtype, device, on_bytes)
+        model = _load_model(entry, files, form, placement, on_bytes)
+        num_parameters = int(model.num_parameters())
+        if form == "int8" and placement.main == "cpu":
+            quantize_linear_layers(model)
     except ModelLoadFailed:
         raise
     except Exception as exc:
@@ -81,8 +90,9 @@ def load_checkpoint(entry: ModelEntry, strategy: Strategy, on_bytes: OnBytes) ->
         eos_ids=eos_ids,
         device=model.device,
         context_tokens=_context_tokens(model, entry),
-        num_parameters=model.num_parameters(),
-        size_bytes=int(model.get_memory_footprint()),  # type: ignore[no-untyped-call]
+        num_parameters=num_parameters,
+        size_bytes=int(model.get_memory_footprint())  # type: ignore[no-untyped-call]
+        + quantized_bytes(model),
     )
 
 
@@ -94,23 +104,46 @@ def _load_tokenizer(files: CheckpointFiles) -> PreTrainedTokenizerBase:
 
 
 def _load_model(
-    key: str, files: CheckpointFiles, dtype: Dtype, device: torch.device, on_bytes: OnBytes
+    entry: ModelEntry,
+    files: CheckpointFiles,
+    form: WeightForm,
+    placement: DevicePlacement,
+    on_bytes: OnBytes,
 ) -> PreTrainedModel:
+    sixteen = form if form in {"bfloat16", "float16"} else None
     with WeightProgress(files.tensor_bytes, on_bytes):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             files.folder,
-            dtype=dtype,
-            device_map=None if device.type == "cpu" else "auto",
+            dtype=sixteen or entry.dtype,
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            **_device_options(placement),
+            **_quantized_options(form, placement),
         )
     model: PreTrainedModel
     model, info = loaded
-    _check_complete(key, info)
+    _check_complete(entry.key, info)
     model.eval()  # type: ignore[no-untyped-call]
     return model
+
+
+def _device_options(placement: DevicePlacement) -> dict[str, Any]:
+    if placement.max_memory:
+        return {"device_map": "auto", "max_memory": dict(placement.max_memory)}
+    return {} if placement.main == "cpu" else {"device_map": {"": placement.main}}
+
+
+def _quantized_options(form: WeightForm, placement: DevicePlacement) -> dict[str, Any]:
+    if placement.main == "cpu" or form not in {"int8", "int4"}:
+        return {}
+    config = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_8bit=form == "int8",
+        load_in_4bit=form == "int4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": config}
 
 
 def _check_complete(key: str, info: Mapping[str, object]) -> None:

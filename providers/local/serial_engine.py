@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from contracts.errors import ProviderFailed
 from providers.cancellation import Cancellation
 from providers.generation_job import GenerationJob
 from providers.local.engine import Decoded
@@ -42,6 +43,8 @@ class SerialEngine:
 
         Raises: InvalidInput, OutOfMemory, ProviderFailed.
         """
+        if self._closed:
+            raise ProviderFailed(provider="local", reason="the engine was closed")
         loop = asyncio.get_running_loop()
         stop, wished_at = Cancellation(), list[float]()
 

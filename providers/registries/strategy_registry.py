@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.errors import UnknownStrategy
 from contracts.prompt import StrategyKey
-from providers.registries.model_entry import ModelEntry
+from providers.registries.model_entry import Dtype, ModelEntry
 from providers.registries.registry_file import check_entry, read_entries
 
 TABLE = "strategies"
+_SIXTEEN_BIT = ("bfloat16", "float16")
 BUILT_IN_FILE = Path(__file__).with_name("strategies.toml")
 
 
@@ -19,16 +20,28 @@ class Strategy(BaseModel):
     """How a model is loaded and run.
 
     ``dtype`` ``checkpoint`` keeps the entry's; ``fast`` takes a 16-bit type where the device
-    computes in it natively, else the entry's. ``warm_up`` runs one token before the model counts
-    as resident, so that no request pays for lazy initialisation.
+    computes in it natively, else the entry's; ``int8`` and ``int4`` are quantized while loading.
+    With ``quantize`` ``fast`` also considers quantized weights, takes what decodes fastest, and is
+    refused where there is nothing to gain. ``warm_up`` generates a little before the model counts
+    as resident, so that no request pays for lazy initialisation. While a request with
+    ``prefill_tokens`` is served, no step reads more tokens of prompts than that, so that others'
+    prompts hold its next token up less.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: StrategyKey
     promise: str = Field(min_length=1)
-    dtype: Literal["checkpoint", "fast"] = "checkpoint"
+    dtype: Literal["checkpoint", "fast", "int8", "int4"] = "checkpoint"
+    quantize: bool = False
     warm_up: bool = False
+    prefill_tokens: int | None = Field(default=None, ge=16)
+
+    def weights_kind(self, entry_dtype: Dtype) -> str:
+        """What of the weights differs by strategy: equal kinds of one model can be shared."""
+        if self.dtype == "fast" and not self.quantize and entry_dtype in _SIXTEEN_BIT:
+            return "checkpoint"
+        return self.dtype
 
 
 class StrategyRegistry:

@@ -1,0 +1,56 @@
+"""A checkpoint's config.json against its weights, before anything is built to its measures."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import ModelLoadFailed
+
+_CURE = "fetch the checkpoint again; its config.json and its weights do not belong together"
+_LAYER_FIELDS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+_WIDTH_FIELDS = ("hidden_size", "n_embd", "d_model")
+_CONTEXT_FIELDS = ("max_position_embeddings", "n_positions")
+# Two weights of four bits are one byte; nothing that is loaded here packs them closer.
+_MAX_WEIGHTS_PER_BYTE = 2
+# Some architectures make tables as long as the context.
+_MAX_CONTEXT_TOKENS = 100_000_000
+
+
+def check_config(model: str, folder: Path, num_tensors: int, total_bytes: int) -> None:
+    """Refuse sizes that the weights cannot have: building them could take all memory or for ever.
+
+    Raises: ModelLoadFailed naming the field.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as exc:
+        raise ModelLoadFailed(model=model, reason="config.json is not JSON", cure=_CURE) from exc
+    if not isinstance(config, dict):
+        raise ModelLoadFailed(model=model, reason="config.json is not an object", cure=_CURE)
+    reason = _absurdity(config, num_tensors, total_bytes)
+    text_config = config.get("text_config")
+    if reason is None and isinstance(text_config, dict):
+        reason = _absurdity(text_config, num_tensors, total_bytes)
+    if reason is not None:
+        raise ModelLoadFailed(model=model, reason=f"config.json: {reason}", cure=_CURE)
+
+
+def _absurdity(config: Mapping[str, Any], num_tensors: int, total_bytes: int) -> str | None:
+    for name in (*_LAYER_FIELDS, *_WIDTH_FIELDS, *_CONTEXT_FIELDS, "vocab_size"):
+        value = config.get(name)
+        if value is not None and (type(value) is not int or value < 1):
+            return f"{name} is no positive number"
+    layers, width = _first(config, _LAYER_FIELDS), _first(config, _WIDTH_FIELDS)
+    vocab_size, context = config.get("vocab_size"), _first(config, _CONTEXT_FIELDS)
+    if layers is not None and layers > num_tensors:
+        return f"{layers} layers, but the weights are {num_tensors} tensors"
+    if width is not None and width * (vocab_size or 1) > total_bytes * _MAX_WEIGHTS_PER_BYTE:
+        return f"a vocabulary of {vocab_size or 1} times {width} does not fit the weights' size"
+    if context is not None and context > _MAX_CONTEXT_TOKENS:
+        return f"a context of {context} tokens"
+    return None
+
+
+def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    return next((config[name] for name in names if config.get(name) is not None), None)
