@@ -17,7 +17,7 @@ def build_request(job: GenerationJob) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": job.entry.source,
         "messages": [{"role": turn.role, "content": turn.content} for turn in job.messages],
-        "max_tokens": job.max_tokens,
+        job.entry.max_tokens_field: job.max_tokens,
         "temperature": job.temperature,
         "top_p": job.top_p,
         "stream": True,

@@ -37,7 +37,8 @@ class Cooldown:
         record = self._records[key]
         left_s = record.ends_s - self._clock()
         if left_s > 0:
-            return left_s
+            # A sum and a difference of floats may not meet again.
+            return min(left_s, LONGEST_S)
         if record.num_failures < MAX_FAILURES:
             return 0.0
         if record.probing:

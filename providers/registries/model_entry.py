@@ -68,6 +68,7 @@ class ModelEntry(BaseModel):
     timeout_s: float = Field(default=600.0, gt=0.0, le=MAX_DEADLINE_S)
     first_token_timeout_s: float = Field(default=60.0, gt=0.0, le=MAX_DEADLINE_S)
     max_retries: int = Field(default=2, ge=0, le=10)
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
     @property
     def is_remote(self) -> bool:

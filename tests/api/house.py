@@ -102,10 +102,13 @@ async def open_house(
     kinds: Iterable[ActorKind] = tuple(ActorKind),
     slow: SlowExecutor | None = None,
     limits: ApiLimits | None = None,
+    models_file: Path | None = None,
 ) -> AsyncIterator[House]:
     """Serve ``kinds`` (and ``slow``) and build the application; all of it in this event loop."""
     wanted = tuple(kinds)
-    settings = load_settings(data_dir=data_dir, preload=()).with_address(address)
+    settings = load_settings(data_dir=data_dir, preload=(), models_file=models_file).with_address(
+        address
+    )
     async with open_process(settings, "test") as process, anyio.create_task_group() as tasks:
         stop = anyio.Event()
         served: list[anyio.Event] = []

@@ -1,5 +1,7 @@
 """OpenAI's own client against a served promptbus: answers, whole and in pieces."""
 
+import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -221,3 +223,27 @@ async def test_the_work_ends_when_the_client_hangs_up(
             while wanted not in found:
                 journal = await house.client.journal.read(slow.cancelled[0])
                 found = {type(entry.event) for entry in journal}
+
+
+async def test_a_client_that_does_not_read_is_cut_off_and_its_run_ends(
+    address: BusAddress, data_dir: Path
+) -> None:
+    limits = ApiLimits(send_timeout_s=0.3)
+    torrent = SlowExecutor(word="a" * 200_000, pause_s=0.01)
+    body = json.dumps(
+        {
+            "model": SLOW,
+            "messages": [{"role": "user", "content": "hi"}],
+            "max_tokens": 20_000,
+            "stream": True,
+        }
+    )
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    async with talking(address, data_dir, kinds=LIGHT, slow=torrent, limits=limits) as (_, _, url):
+        with socket.create_connection(("127.0.0.1", httpx2.URL(url).port or 0)) as stalled:
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            stalled.sendall((head + body).encode())
+            await until(lambda: len(torrent.cancelled) == 1, timeout_s=30)

@@ -115,6 +115,17 @@ async def test_wishes_and_the_key_reach_the_server_and_nothing_else_does() -> No
     }
 
 
+async def test_the_limit_goes_by_the_name_that_the_server_knows() -> None:
+    fields = {"max_tokens_field": "max_completion_tokens"}
+    async with (
+        serving(answer_well) as server,
+        gateway_over(remote_entry("far", server.url, **fields)) as gateway,
+    ):
+        await gateway.generate(ask(max_tokens=7))
+    assert server.calls[0].body["max_completion_tokens"] == 7
+    assert "max_tokens" not in server.calls[0].body
+
+
 async def test_without_a_key_variable_no_key_is_sent() -> None:
     async with (
         serving(answer_well) as server,
