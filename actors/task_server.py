@@ -33,6 +33,9 @@ tracer = trace.get_tracer("promptbus")
 
 # A retryable fault is tried this often before the step fails and its task becomes a dead letter.
 MAX_ATTEMPTS = 4
+MAX_PAUSE_S = 30.0
+# What is worth waiting for may come at any moment, and then the person should not wait on.
+PATIENT_PAUSE_S = 2.0
 # A second copy of a step this process works on already looks again after this long.
 DOUBLE_PAUSE_S = 2.0
 MAX_DEAD_PAYLOAD_BYTES = 64 * 1024
@@ -203,7 +206,8 @@ class TaskServer:
             if not isinstance(exc, PromptbusError):
                 logger.exception("%s failed on %s", self._actor.kind, task.step)
             if error.patient or (error.retryable and delivery.num_delivered < MAX_ATTEMPTS):
-                raise Retry(backoff_s(delivery.num_delivered)) from exc
+                max_s = PATIENT_PAUSE_S if error.patient else MAX_PAUSE_S
+                raise Retry(backoff_s(delivery.num_delivered, max_s=max_s)) from exc
             await self._bury(delivery, error, task.run_id)
             return failed_step(self._actor.kind, task, error)
         if isinstance(event, StepFailed):

@@ -39,8 +39,9 @@ PLACEMENTS_BUCKET = "placements"
 LEASE_S = 10.0
 # How long a silent actor keeps a task.
 TASK_ACK_WAIT_S = 10.0
-# A backstop only: attempts are counted by us and end in a typed outcome long before.
-MAX_DELIVER = 50
+# A backstop only: attempts are counted by us and end in a typed outcome, and a task that waits for
+# an executor may come back for as long as its run may take.
+MAX_DELIVER = 100_000
 PRESENCE_TTL_S = 10.0
 
 # Limits that are not declared, but that somebody may have set by hand.
@@ -169,7 +170,7 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
     old = DiscardPolicy.OLD
     return Topology(
         streams=(
-            Stream(PROMPTS, (subjects.PROMPTS_ALL,), work, max_bytes=4 * GIB),
+            Stream(PROMPTS, tuple(map(subjects.prompts, Priority)), work, max_bytes=4 * GIB),
             Stream(TASKS, (subjects.TASKS_ALL,), work, memory, DAY_S, 512 * MIB),
             Stream(
                 RUNS,

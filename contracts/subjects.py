@@ -20,7 +20,6 @@ MAX_NAME_BYTES = 200
 # Far beyond any real one, and short enough to keep every subject below the server's limit.
 MAX_ATTEMPT = 1_000_000
 
-PROMPTS_ALL = "prompts.*"
 TASKS_ALL = "tasks.>"
 RUNS_ALL = "runs.>"
 STORED_PREFIX = "stored."

@@ -47,8 +47,9 @@ tracer = trace.get_tracer("promptbus")
 
 DEFAULT_DEADLINE_S = 900.0
 DEFAULT_MAX_ATTEMPTS = 3
-# The answer is out already; a summary is not worth holding a lease for.
-SUMMARY_DEADLINE_S = 20.0
+# What a run can do without is not waited for until its own deadline: the session's earlier turns,
+# and the summary of an answer that is out already.
+STEP_DEADLINES_S = {ActorKind.HISTORY: 10.0, ActorKind.SUMMARIZER: 20.0}
 # A run that was leased this often kills whoever leads it.
 MAX_LEASES = 8
 
@@ -233,14 +234,19 @@ class _Run:
             self._asking = task.step
             if task.attempt > 1 and task.actor is ActorKind.EXECUTOR:
                 await anyio.sleep(backoff_s(task.attempt - 1, base_s=0.2, max_s=10))
-        left_s = self._deadline_s - (time.monotonic() - self._started_s)
-        if task.actor is ActorKind.SUMMARIZER:
-            left_s = SUMMARY_DEADLINE_S
-        deadline_s = max(left_s, 0.1)
+        deadline_s = self._step_deadline_s(task.actor)
         if not isinstance(task, (DecideResources, GenerateAnswer)):
             return await self._journal.ask(task, deadline_s=deadline_s)
         with self._waits.watch(task) as watched:
             return await self._journal.ask(task, deadline_s=deadline_s, on_sent=watched.on_sent)
+
+    def _step_deadline_s(self, actor: ActorKind) -> float:
+        """The step's own deadline; the run's ends every step but the summary, which follows it."""
+        own_s = STEP_DEADLINES_S.get(actor, self._deadline_s)
+        if actor is ActorKind.SUMMARIZER:
+            return own_s
+        left_s = self._deadline_s - (time.monotonic() - self._started_s)
+        return max(min(own_s, left_s), 0.1)
 
     async def finish(self, outcome: Outcome) -> None:
         """Write the outcome; an earlier one stands."""
