@@ -1,6 +1,6 @@
 """Which queues an executor serves, how much it takes from each, and what it loads ahead; pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from contracts.placement import HostPlacement, PlacedModel
@@ -48,14 +48,15 @@ def merge_preloads(
     return HostPlacement(host=host, models=tuple(placed), reason="what it begins with")
 
 
-def to_unload(models: Iterable[ModelReport], placement: HostPlacement) -> tuple[str, ...]:
-    """Models that hold memory though they are not placed here any more, and may leave."""
+def to_unload(models: Iterable[ModelReport], taken_away: Collection[str]) -> tuple[str, ...]:
+    """Those of ``taken_away`` that hold memory and may leave.
+
+    What else is resident unplaced was loaded as a fallback; the host evicts it when it must.
+    """
     return tuple(
         report.model
         for report in models
-        if report.resident_strategy is not None
-        and not report.pinned
-        and placement.find(report.model) is None
+        if report.model in taken_away and report.resident_strategy is not None and not report.pinned
     )
 
 

@@ -80,6 +80,7 @@ class QueueSet:
         # Unloads come before the loads that want their memory.
         self._one_change = anyio.Lock()
         self._unloading: set[str] = set()
+        self._taken_away: set[str] = set()
 
     async def run(
         self, workers: Workers, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
@@ -93,6 +94,7 @@ class QueueSet:
         try:
             async with anyio.create_task_group() as tasks:
                 await self._begin()
+                self._pin(HostPlacement(host=self._host))
                 await self._serve(workers)
                 self._load_placed(tasks, self._placement.models)
                 task_status.started()
@@ -125,8 +127,11 @@ class QueueSet:
                 # The bus has forgotten it, or took this host for gone.
                 await self._write(self._placement, ABSENT)
                 return
-            known = {placed.model for placed in self._placement.models}
-            self._placement = found.placement
+            before, self._placement = self._placement, found.placement
+            known = {placed.model for placed in before.models}
+            now = {placed.model for placed in self._placement.models}
+            self._taken_away = (self._taken_away | known) - now
+            self._pin(before)
             await self._serve(workers)
         except (PromptbusError, NatsError, TimeoutError) as exc:
             logger.warning("placement of %s not followed: %s", self._host, exc)
@@ -153,8 +158,15 @@ class QueueSet:
             self._placement = signed
         return written
 
+    def _pin(self, before: HostPlacement) -> None:
+        """Pin and unpin what the placement says otherwise than ``before``."""
+        pinned = {placed.model for placed in self._placement.models if placed.pinned}
+        were_pinned = {placed.model for placed in before.models if placed.pinned}
+        for model in pinned ^ were_pinned:
+            self._gateway.pin(model, pinned=model in pinned)
+
     def _unload_others(self, workers: Workers, tasks: TaskGroup) -> None:
-        for model in to_unload(self._gateway.models(), self._placement):
+        for model in to_unload(self._gateway.models(), self._taken_away):
             names = (executor_consumer(model, priority).name for priority in Priority)
             if model not in self._unloading and not any(map(workers.works_on, names)):
                 self._unloading.add(model)
@@ -166,6 +178,8 @@ class QueueSet:
                 await self._gateway.unload(model)
         except PromptbusError as exc:
             logger.error("cannot unload %s: %s (%s)", model, exc, exc.cure)
+        else:
+            self._taken_away.discard(model)
         finally:
             self._unloading.discard(model)
 

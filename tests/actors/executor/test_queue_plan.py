@@ -64,17 +64,17 @@ def test_it_begins_with_what_is_placed_and_what_it_preloads() -> None:
     )
 
 
-def test_what_is_loaded_but_placed_no_more_is_unloaded_unless_it_is_pinned() -> None:
+def test_what_was_taken_away_is_unloaded_unless_it_is_pinned() -> None:
     loaded: dict[str, Any] = {"resident": True, "resident_strategy": "standard"}
     models = [
-        model("kept", **loaded),
+        model("fallback", **loaded),
         model("left", **loaded),
         model("pinned", pinned=True, **loaded),
         model("cold"),
         ECHO,
         FAR,
     ]
-    assert to_unload(models, placement("kept")) == ("left",)
+    assert to_unload(models, {"left", "pinned", "cold", "echo", "far"}) == ("left",)
 
 
 def test_it_loads_ahead_only_into_memory_that_is_free() -> None:

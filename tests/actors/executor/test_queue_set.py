@@ -53,15 +53,19 @@ class Obeying:
         """What holds memory."""
         return {one.model for one in self.host.gateway.models() if one.resident_strategy}
 
+    def pinned(self) -> set[str]:
+        """What never leaves."""
+        return {one.model for one in self.host.gateway.models() if one.pinned}
+
     async def placed(self) -> list[str] | None:
         """What is placed here; None where nobody has said."""
         found = await self.board.read_one(HOST)
         return None if found is None else [one.model for one in found.placement.models]
 
-    async def decide(self, *models: str) -> None:
+    async def decide(self, *models: str, pinned: bool = False) -> None:
         """Place exactly ``models`` here, as a monitor does."""
         found = await self.board.read_one(HOST)
-        placed = tuple(PlacedModel(model=one, strategy="standard") for one in models)
+        placed = tuple(PlacedModel(model=one, strategy="standard", pinned=pinned) for one in models)
         new = HostPlacement(host=HOST, models=placed, decided_by="monitor")
         assert await self.board.decide(HOST, new, found.revision if found else ABSENT)
 
@@ -141,6 +145,16 @@ async def test_what_is_taken_away_is_pulled_no_more_and_unloaded(
         await found.decide("two")
         await until(lambda: found.serves_none_of("one") and found.serves("two"))
         await until(lambda: found.resident() == {"two"})
+
+
+async def test_what_is_placed_pinned_is_pinned_until_it_is_placed_otherwise(
+    settings: Settings, models_file: Path
+) -> None:
+    async with obeying(settings, models_file) as found:
+        await found.decide("one", pinned=True)
+        await until(lambda: found.pinned() == {"one"})
+        await found.decide("one")
+        await until(lambda: found.resident() == {"one"} and not found.pinned())
 
 
 async def test_what_the_bus_forgot_is_written_anew(settings: Settings, models_file: Path) -> None:

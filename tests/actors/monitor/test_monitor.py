@@ -32,6 +32,25 @@ async def test_each_decision_asks_for_the_hosts_as_they_are_now() -> None:
     assert (decided.run_id, decided.attempt, decided.model) == (task.run_id, 2, "pocket")
 
 
+async def test_what_is_chosen_is_placed_and_the_host_that_holds_it_is_named() -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def hosts() -> Sequence[HostReport]:
+        return [host(model("m", rank=3), name="a"), host(model("m", rank=3), name="b")]
+
+    async def ensure_placed(name: str, strategy: str) -> Sequence[str]:
+        asked.append((name, strategy))
+        return ("b", "c")
+
+    monitor = Monitor(hosts, "m", ensure_placed)
+    decided = await monitor.decide(DecideResources(run_id=new_run_id(), strategy="optimized"))
+    assert asked == [("m", "optimized")]
+    assert decided.host == "b"
+    assert decided.reason.endswith("; placed on b, c")
+    same = await Monitor(hosts, "m").decide(DecideResources(run_id=new_run_id()))
+    assert same.host == "a"
+
+
 async def test_the_default_model_is_handed_in() -> None:
     async def hosts() -> Sequence[HostReport]:
         return [host(model("ours", rank=3), model("theirs", rank=4))]
