@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bus.connection import BusAddress
 from contracts.envelope import first_problem
 from contracts.errors import InvalidInput
+from providers.memory_budget import parse_budgets
 
 DEFAULT_PORT = 8321
 
@@ -49,7 +50,13 @@ def _check_urls(value: str) -> str:
     return value
 
 
+def _check_budgets(value: str) -> str:
+    parse_budgets(value)
+    return value
+
+
 Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Budgets = Annotated[str, AfterValidator(_check_budgets)]
 Urls = Annotated[str, AfterValidator(_check_urls)]
 
 
@@ -79,6 +86,9 @@ class Settings(BaseSettings):
     models_file: Path | None = None
     default_model: str = "pocket"
     preload: Listed = ("pocket",)
+    memory_budget: Budgets = ""
+    kv_tokens: int | None = Field(default=None, ge=512)
+    max_wait_s: float = Field(default=30.0, ge=0.1, le=3600.0)
     summary_model: str | None = None
     database_url: str | None = None
     max_runs: int = Field(default=512, ge=1)

@@ -3,8 +3,10 @@
 import math
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -30,11 +32,20 @@ class HostReader:
     """Reads memory and load of this machine; opens the GPU driver once.
 
     A host without NVIDIA driver, or where it fails, has no GPU as far as this goes.
+    ``visible_gpus`` are those that CUDA may use, as ``CUDA_VISIBLE_DEVICES`` lists them: by number
+    in the order of the bus, or by UUID; GPUs are then numbered as torch numbers them.
     """
 
-    def __init__(self, *, host: str | None = None, cgroup_root: Path = CGROUP_ROOT) -> None:
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        cgroup_root: Path = CGROUP_ROOT,
+        visible_gpus: str | None = None,
+    ) -> None:
         self._host = host or socket.gethostname()
         self._cgroup_root = cgroup_root
+        self._visible_gpus = visible_gpus
         self._has_driver = _open_driver()
         # psutil measures load between two calls; the first call only sets the mark.
         psutil.cpu_percent()
@@ -59,7 +70,13 @@ class HostReader:
         if not self._has_driver:
             return ()
         try:
-            return tuple(_gpu(index) for index in range(pynvml.nvmlDeviceGetCount()))
+            handles = [
+                pynvml.nvmlDeviceGetHandleByIndex(index)
+                for index in range(pynvml.nvmlDeviceGetCount())
+            ]
+            uuids = [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+            order = order_gpus(uuids, self._visible_gpus)
+            return tuple(_gpu(number, handles[index]) for number, index in enumerate(order))
         except pynvml.NVMLError:
             return ()
 
@@ -103,6 +120,25 @@ def num_cpus(cgroup_root: Path = CGROUP_ROOT) -> int:
     return max(1, count)
 
 
+def order_gpus(uuids: Sequence[str], visible: str | None) -> list[int]:
+    """The places in ``uuids`` of those that CUDA may use, in its order; pure.
+
+    As CUDA does it: everything after the first name that is no GPU is not visible either.
+    """
+    if visible is None:
+        return list(range(len(uuids)))
+    order: list[int] = []
+    for name in (part.strip() for part in visible.split(",")):
+        if name.isdigit() and int(name) < len(uuids):
+            order.append(int(name))
+            continue
+        found = [at for at, uuid in enumerate(uuids) if name and uuid.startswith(name)]
+        if len(found) != 1:
+            break
+        order += found
+    return order
+
+
 def _open_driver() -> bool:
     if pynvml is None:
         return False
@@ -113,11 +149,10 @@ def _open_driver() -> bool:
     return True
 
 
-def _gpu(index: int) -> DeviceReport:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+def _gpu(number: int, handle: Any) -> DeviceReport:
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     return DeviceReport(
-        name=f"cuda:{index} {pynvml.nvmlDeviceGetName(handle)}",
+        name=f"cuda:{number} {pynvml.nvmlDeviceGetName(handle)}",
         kind="cuda",
         total_bytes=int(memory.total),
         free_bytes=int(memory.free),

@@ -51,6 +51,8 @@ class LoadedModel:
     num_running: int = 0
     num_waiting: int = 0
     generation_s: float | None = None
+    source: Source = "local"
+    load_time_ms: float = 0.0
 
 
 class Provider(Protocol):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
 from contracts.errors import InvalidInput, NotReady, PromptbusError
 from contracts.generation import GenerationRequest, GenerationResult, TextDelta, Usage
@@ -13,6 +13,8 @@ from providers.cancellation import Cancellation
 from providers.fallback import error_of_chain, may_fall_back
 from providers.foreign_error import as_provider_failed
 from providers.generation_job import GenerationJob, build_job
+from providers.local.manager.memory_plan import DeviceMemory
+from providers.model_hosting import HostsModels
 from providers.model_report import build_model_report
 from providers.piece_queue import PieceQueue
 from providers.provider import Generated, LoadedModel, OnProgress, OnText, OnWait, Provider
@@ -96,7 +98,9 @@ class ProviderGateway:
             build_model_report(
                 entry,
                 provider,
-                strategies=self._strategies.known_for(entry),
+                strategies=[
+                    self._strategies.get(key, entry) for key in self._strategies.known_for(entry)
+                ],
                 loaded=[state for state in loaded[provider.name] if state.model == entry.key],
             )
             for entry in self._models.list()
@@ -123,6 +127,21 @@ class ProviderGateway:
     async def unload(self, model: str) -> bool:
         """Free ``model`` once nothing uses it; False when it was not resident."""
         return await self._provider(self._models.get(model)).unload(model)
+
+    def pin(self, model: str, *, pinned: bool = True) -> None:
+        """Whether ``model``, once resident, is never evicted; no matter where nothing is loaded."""
+        provider = self._provider(self._models.get(model))
+        if isinstance(provider, HostsModels):
+            provider.pin(model, pinned=pinned)
+
+    def memory(self) -> tuple[DeviceMemory, ...]:
+        """What models may use of each device of this machine, and what they hold."""
+        return tuple(device for host in self._hosts() for device in host.memory())
+
+    async def set_budgets(self, budgets: Mapping[str, int]) -> None:
+        """Bytes that models may use of the devices named; what no longer fits leaves when idle."""
+        for host in self._hosts():
+            await host.set_budgets(budgets)
 
     async def close(self) -> None:
         """Free all models; the gateway takes no request afterwards."""
@@ -163,6 +182,9 @@ class ProviderGateway:
             cure=f"choose a local model: {local or 'there is none'}; or leave local_only out",
         )
 
+    def _hosts(self) -> list[HostsModels]:
+        return [one for one in self._providers.values() if isinstance(one, HostsModels)]
+
     def _provider(self, entry: ModelEntry) -> Provider:
         provider = self._providers.get(entry.provider)
         if provider is None:
@@ -199,8 +221,9 @@ class ProviderGateway:
                 is_final = isinstance(exc, AnswerBrokeOff) or not (errors or may_fall_back(exc))
                 if is_final or cancel.cancelled:
                     raise
-                logger.warning("%s cannot answer: %s", job.entry.key, exc)
                 errors.append(exc)
+                if job is not jobs[-1]:
+                    logger.warning("%s gives way to its fallback: %s", job.entry.key, exc)
             else:
                 asked = jobs[0].entry.key
                 return _result(job, provider, generated, called_at, asked)

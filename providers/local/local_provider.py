@@ -3,44 +3,38 @@
 import asyncio
 import importlib.util
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
-from contracts.errors import Cancelled
+from contracts.errors import Cancelled, OutOfMemory
 from contracts.generation import Source
 from providers.cancellation import Cancellation
+from providers.devices import read_ram
 from providers.generation_job import GenerationJob
+from providers.local.engine import Decoded
 from providers.local.hub_cache import is_on_disk
-from providers.local.manager.model_manager import (
-    DEFAULT_MAX_RESIDENT,
-    Lease,
-    ModelManager,
-    OnBytes,
-    Resident,
+from providers.local.manager.hosted_engine import HostedEngine, LoadEngine, OnBytes
+from providers.local.manager.lease import Lease
+from providers.local.manager.measured_memory import (
+    MeasuredMemory,
+    measured_devices,
+    watch_growth,
 )
+from providers.local.manager.memory_plan import DeviceMemory, Reservation
+from providers.local.manager.model_manager import ModelManager
+from providers.local.manager.request_scheduler import DEFAULT_MAX_WAIT_S
+from providers.memory_budget import default_budgets
 from providers.provider import Generated, LoadedModel, OnProgress, OnText, OnWait
 from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
 
-if TYPE_CHECKING:
-    from providers.local.engine import Decoded
-    from providers.local.generation import TextGenerator
-
-
-@dataclass(frozen=True, slots=True)
-class HostedModel:
-    """A loaded model and the thread that all its generations run on, one after the other."""
-
-    generator: "TextGenerator"
-    thread: ThreadPoolExecutor
-
 
 class LocalProvider:
-    """Hugging Face checkpoints with transformers.
+    """Hugging Face checkpoints with transformers, within budgets of memory.
 
-    One generation at a time per model, each on its model's thread; the event loop never blocks.
+    ``budgets`` are bytes per device by torch's names (default: the RAM that is free, less a
+    reserve); see :class:`ModelManager` for the rest.
     ``num_threads`` bounds torch's threads for the whole process; None leaves torch's choice.
+    ``load`` makes the engines; None stands for :func:`host_model` and its measuring.
     """
 
     name = "local"
@@ -48,13 +42,28 @@ class LocalProvider:
     loads_models = True
 
     def __init__(
-        self, *, max_resident: int = DEFAULT_MAX_RESIDENT, num_threads: int | None = None
+        self,
+        *,
+        budgets: Mapping[str, int] | None = None,
+        measured: MeasuredMemory | None = None,
+        max_wait_s: float = DEFAULT_MAX_WAIT_S,
+        kv_tokens: int | None = None,
+        num_threads: int | None = None,
+        host: str | None = None,
+        load: LoadEngine | None = None,
     ) -> None:
         self._num_threads = num_threads
         self._available = all(
             importlib.util.find_spec(name) is not None for name in ("torch", "transformers")
         )
-        self._manager = ModelManager(self._host, _free, max_resident=max_resident)
+        self._manager = ModelManager(
+            load or self._host,
+            budgets=default_budgets((read_ram(),)) if budgets is None else budgets,
+            measured=measured,
+            max_wait_s=max_wait_s,
+            kv_tokens=kv_tokens,
+            host=host,
+        )
 
     @property
     def available(self) -> bool:
@@ -73,138 +82,136 @@ class LocalProvider:
         on_wait: OnWait | None,
         cancel: Cancellation,
     ) -> Generated:
-        """Wait for the model and for its slot, then decode on its thread."""
-        entered = await self._enter_unless_cancelled(job, cancel)
-        if entered is None:
-            return _nothing_generated(time.perf_counter())
-        lease, queue_time_ms = entered
-        loop = asyncio.get_running_loop()
-        stop = Cancellation()
-        forget = cancel.on_cancel(stop.cancel)
-        hosted = lease.resident.model
-        decoding = loop.run_in_executor(
-            hosted.thread, hosted.generator.generate, job, _on_loop(loop, on_text), stop
-        )
-        # Not when the waiting ends but when the thread is done: until then the model is in use.
-        decoding.add_done_callback(lambda _: _leave(lease))
+        """Wait for a slot of the model, then decode in it.
+
+        Where memory runs out before the first text, the models that are idle leave and the job is
+        run once more.
+        """
+        speech = _Speech(on_text)
         try:
-            decoded = await asyncio.shield(decoding)
-        except asyncio.CancelledError:
-            stop.cancel()
-            raise
-        finally:
-            forget()
-        return _generated(decoded, lease, queue_time_ms)
+            return await self._generate_once(job, speech, on_wait, cancel)
+        except OutOfMemory:
+            if speech.has_begun or cancel.cancelled or not await self._manager.evict_idle():
+                raise
+        return await self._generate_once(job, speech, on_wait, cancel)
 
     def loaded(self) -> tuple[LoadedModel, ...]:
         """What is resident, least recently used first, then what is loading."""
-        residents = tuple(_state(key, resident) for key, resident in self._manager.residents())
-        loading = tuple(
-            LoadedModel(model=key, strategy=strategy, loading=fraction)
-            for key, strategy, fraction in self._manager.loading()
-        )
-        return residents + loading
+        return self._manager.get_loaded_models()
 
     async def load(
         self, entry: ModelEntry, strategy: Strategy, on_progress: OnProgress | None
     ) -> LoadedModel:
         """Make the model resident.
 
-        Raises: ModelLoadFailed.
+        Raises: ModelLoadFailed, DoesNotFit, OutOfMemory.
         """
-        lease = await self._manager.acquire(entry, strategy, on_progress)
-        lease.release()
-        return _state(entry.key, lease.resident)
+        return await self._manager.load_model(entry, strategy, on_progress)
 
     async def unload(self, model: str) -> bool:
         """Free the model once nothing uses it; False when it was not resident."""
-        return await self._manager.unload(model)
+        return await self._manager.unload_model(model)
+
+    def pin(self, model: str, *, pinned: bool) -> None:
+        """Whether the model, once resident, is never evicted."""
+        self._manager.pin(model, pinned=pinned)
+
+    def memory(self) -> tuple[DeviceMemory, ...]:
+        """Budget, reservations and what could be evicted, per device."""
+        return self._manager.get_memory_stats()
+
+    async def set_budgets(self, budgets: Mapping[str, int]) -> None:
+        """Bytes that models may use of the devices named."""
+        await self._manager.set_budgets(budgets)
+
+    def size_bytes(self, entry: ModelEntry, strategy: Strategy) -> int | None:
+        """All the memory that the model takes here, or will; None where nobody can tell."""
+        return self._manager.size_bytes(entry, strategy)
+
+    def num_waiting(self, model: str) -> int:
+        """How many jobs for the model wait for a slot."""
+        return self._manager.num_waiting(model)
 
     async def close(self) -> None:
         """Free everything once nothing uses it."""
         await self._manager.close()
 
-    async def _enter_unless_cancelled(
-        self, job: GenerationJob, cancel: Cancellation
-    ) -> "tuple[Lease[HostedModel], float] | None":
+    async def _generate_once(
+        self, job: GenerationJob, speech: "_Speech", on_wait: OnWait | None, cancel: Cancellation
+    ) -> Generated:
+        lease = await self._lease_unless_cancelled(job, on_wait, cancel)
+        if lease is None:
+            return _nothing_generated(time.perf_counter())
+        has_finished = False
+        try:
+            decoded = await lease.engine.generate(job, on_text=speech.on_text, cancel=cancel)
+            has_finished = decoded.finish_reason != "cancelled"
+        finally:
+            lease.release(has_finished=has_finished)
+        return _generated(decoded, lease)
+
+    async def _lease_unless_cancelled(
+        self, job: GenerationJob, on_wait: OnWait | None, cancel: Cancellation
+    ) -> Lease | None:
         loop = asyncio.get_running_loop()
-        entering = loop.create_task(self._enter(job))
+        acquiring = loop.create_task(
+            self._manager.acquire(job.entry, job.strategy, priority=job.priority, on_wait=on_wait)
+        )
 
         def give_up() -> None:
-            loop.call_soon_threadsafe(entering.cancel)
+            loop.call_soon_threadsafe(acquiring.cancel)
 
         forget = cancel.on_cancel(give_up)
         try:
-            await asyncio.wait((entering,))
+            await asyncio.wait((acquiring,))
         except asyncio.CancelledError:
-            # It may have entered at the very moment at which nobody wants it any more.
-            entering.cancel()
-            entering.add_done_callback(_leave_unused)
+            # It may have got a slot at the very moment at which nobody wants it any more.
+            acquiring.cancel()
+            acquiring.add_done_callback(_release_unused)
             raise
         finally:
             forget()
-        if entering.cancelled():
+        if acquiring.cancelled():
             if cancel.cancelled:
                 return None
             raise Cancelled("the wait for the model was cancelled")
-        return entering.result()
+        return acquiring.result()
 
-    async def _enter(self, job: GenerationJob) -> tuple[Lease[HostedModel], float]:
-        lease = await self._manager.acquire(job.entry, job.strategy)
-        resident_at = time.perf_counter()
-        try:
-            await lease.resident.slot.acquire()
-        except asyncio.CancelledError:
-            lease.release()
-            raise
-        return lease, (time.perf_counter() - resident_at) * 1000
+    def _host(
+        self, entry: ModelEntry, strategy: Strategy, reservation: Reservation, on_bytes: OnBytes
+    ) -> HostedEngine:
+        # Here and not above, because the import takes seconds and most processes load no model;
+        # and before the measuring, because what it takes is no model's.
+        from providers.local.hosting import host_model  # noqa: PLC0415
 
-    def _host(self, entry: ModelEntry, strategy: Strategy, on_bytes: OnBytes) -> HostedModel:
-        # Here and not above, because the import takes seconds and most processes load no model.
-        from providers.local.hosting import load_generator  # noqa: PLC0415
-
-        generator = load_generator(entry, strategy, on_bytes, num_threads=self._num_threads)
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"generate-{entry.key}")
-        return HostedModel(generator, thread)
+        with watch_growth(reservation.devices) as growth:
+            engine = host_model(
+                entry, strategy, reservation, on_bytes, num_threads=self._num_threads
+            )
+        return HostedEngine(engine, measured_devices(reservation, growth, engine.size_bytes))
 
 
-def _free(hosted: HostedModel) -> None:
-    hosted.thread.shutdown()
-    hosted.generator.checkpoint.free()
+class _Speech:
+    """Hands text on, and remembers that there was some."""
+
+    def __init__(self, on_text: OnText | None) -> None:
+        self.has_begun = False
+        self.on_text: Callable[[str], None] | None = None
+        if on_text is not None:
+            self._say = on_text
+            self.on_text = self._hand_on
+
+    def _hand_on(self, text: str) -> None:
+        self.has_begun = True
+        self._say(text)
 
 
-def _leave(lease: Lease[HostedModel]) -> None:
-    lease.resident.slot.release()
-    lease.release()
+def _release_unused(acquiring: "asyncio.Task[Lease]") -> None:
+    if not acquiring.cancelled() and acquiring.exception() is None:
+        acquiring.result().release()
 
 
-def _leave_unused(entering: "asyncio.Task[tuple[Lease[HostedModel], float]]") -> None:
-    if not entering.cancelled() and entering.exception() is None:
-        _leave(entering.result()[0])
-
-
-def _on_loop(loop: asyncio.AbstractEventLoop, on_text: OnText | None) -> OnText | None:
-    if on_text is None:
-        return None
-
-    def hand_over(text: str) -> None:
-        loop.call_soon_threadsafe(on_text, text)
-
-    return hand_over
-
-
-def _state(model: str, resident: Resident[HostedModel]) -> LoadedModel:
-    checkpoint = resident.model.generator.checkpoint
-    return LoadedModel(
-        model=model,
-        strategy=resident.strategy,
-        size_bytes=checkpoint.size_bytes,
-        context_tokens=checkpoint.context_tokens,
-        num_parameters=checkpoint.num_parameters,
-    )
-
-
-def _generated(decoded: "Decoded", lease: Lease[HostedModel], queue_time_ms: float) -> Generated:
+def _generated(decoded: Decoded, lease: Lease) -> Generated:
     return Generated(
         output=decoded.output,
         finish_reason=decoded.finish_reason,
@@ -212,10 +219,11 @@ def _generated(decoded: "Decoded", lease: Lease[HostedModel], queue_time_ms: flo
         completion_tokens=decoded.completion_tokens,
         cache_hit=lease.cache_hit,
         load_time_ms=lease.load_time_ms,
-        queue_time_ms=queue_time_ms,
+        queue_time_ms=lease.queue_time_ms,
         started_at=decoded.started_at,
         first_token_at=decoded.first_token_at,
         ended_at=decoded.ended_at,
+        cancel_time_ms=decoded.cancel_time_ms,
     )
 
 

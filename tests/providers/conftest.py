@@ -89,7 +89,7 @@ def endless_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build_gateway(tmp_path: Path) -> BuildGateway:
     """A gateway over checkpoints by key, with the built-in models besides."""
 
-    def build(max_resident: int = 2, **folders: Path) -> ProviderGateway:
+    def build(budget_bytes: int = 64 << 20, **folders: Path) -> ProviderGateway:
         file = tmp_path / "models.toml"
         file.write_text(
             "".join(f'[models.{key}]\nsource = "{path}"\n' for key, path in folders.items())
@@ -97,7 +97,7 @@ def build_gateway(tmp_path: Path) -> BuildGateway:
         return ProviderGateway(
             ModelRegistry.from_toml([file]),
             StrategyRegistry.from_toml(),
-            [EchoProvider(), LocalProvider(max_resident=max_resident, num_threads=1)],
+            [EchoProvider(), LocalProvider(budgets={"cpu": budget_bytes}, num_threads=1)],
         )
 
     return build

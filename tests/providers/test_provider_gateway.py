@@ -54,7 +54,8 @@ def test_reports_estimate_the_size_of_what_is_not_resident() -> None:
         ModelRegistry.from_toml(), StrategyRegistry.from_toml(), [EchoProvider(), LocalProvider()]
     )
     reports = {report.model: report for report in gateway.models()}
-    assert reports["qwen3-0.6b"].size_bytes == 2 * 596_049_920
+    assert reports["qwen3-0.6b"].size_bytes is not None
+    assert reports["qwen3-0.6b"].size_bytes >= 2 * 596_049_920
     assert not reports["qwen3-0.6b"].resident
     assert not reports["qwen3-0.6b"].available
     assert reports["pocket"].available
@@ -96,10 +97,12 @@ async def test_the_registry_tells_the_truth_about_the_built_in_model() -> None:
     await gateway.close()
 
 
-async def test_only_so_many_models_stay_resident(
+async def test_only_as_many_models_stay_resident_as_fit_the_budget(
     build_gateway: BuildGateway, tiny_checkpoint: Path
 ) -> None:
-    gateway = build_gateway(max_resident=2, a=tiny_checkpoint, b=tiny_checkpoint, c=tiny_checkpoint)
+    folders = dict.fromkeys("abc", tiny_checkpoint)
+    size_bytes = build_gateway(budget_bytes=1 << 20, **folders).models()[-1].size_bytes or 0
+    gateway = build_gateway(budget_bytes=5 * size_bytes // 2, **folders)
     for key in ("a", "b", "a", "c"):
         await gateway.generate(GenerationRequest(model=key, prompt="hi", max_tokens=1))
     resident = {report.model for report in gateway.models() if report.resident}

@@ -92,7 +92,7 @@ def build_estimate(
         workspace_bytes=weights_bytes // WORKSPACE_SHARE + MAX_SLOTS * vocabulary * _SCORE_BYTES,
         indivisible_bytes=_largest_piece(sizes),
         kv=KvShape.from_config(config),
-        kv_value_bytes=value_bytes or _SIXTEEN_BIT_BYTES,
+        kv_value_bytes=max(value_bytes or 0, _SIXTEEN_BIT_BYTES),
         context_tokens=min((each for each in contexts if each), default=_DEFAULT_CONTEXT),
     )
 
@@ -101,9 +101,10 @@ def _value_bytes(
     entry: ModelEntry, strategy: Strategy, config: Mapping[str, Any], *, on_gpu: bool
 ) -> int | None:
     """Bytes of one weight once loaded; None: as it is stored."""
-    # Which CPUs are fast with 16 bits only torch knows; without it the larger size is assumed.
-    if strategy.dtype == "fast" and on_gpu:
-        return _SIXTEEN_BIT_BYTES
+    # Which CPUs are fast with 16 bits only torch knows, and there weights are quantized after the
+    # load; so for a CPU the larger size is assumed. Four bits come with layers that stay whole.
+    if on_gpu and strategy.dtype != "checkpoint":
+        return _SIXTEEN_BIT_BYTES if strategy.dtype == "fast" else 1
     if entry.dtype != "auto":
         return dtype_bytes(entry.dtype)
     text = text_config(config)

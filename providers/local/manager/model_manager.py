@@ -2,209 +2,239 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-from contracts.generation import LoadProgress
-from providers.provider import OnProgress
+from contracts.prompt import Priority
+from providers.local.engine import Engine
+from providers.local.manager.demand_book import DemandBook
+from providers.local.manager.generation_times import GenerationTimes
+from providers.local.manager.hosted_engine import LoadEngine
+from providers.local.manager.lease import Lease
+from providers.local.manager.measured_memory import MeasuredMemory
+from providers.local.manager.memory_ledger import CPU, MemoryLedger
+from providers.local.manager.memory_plan import DeviceMemory
+from providers.local.manager.request_queue import RequestQueue
+from providers.local.manager.request_scheduler import DEFAULT_MAX_WAIT_S
+from providers.local.manager.residency import Loading, Residency, Resident
+from providers.local.manager.resident_key import ResidentKey, resident_key
+from providers.provider import LoadedModel, OnProgress, OnWait
 from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
 
-ModelT = TypeVar("ModelT")
-OnBytes = Callable[[int, int], None]
-# Model key and kind of weights: strategies that load the same weights share them.
-ResidentKey = tuple[str, str]
 
-DEFAULT_MAX_RESIDENT = 2
+class ModelManager:
+    """Loads models within budgets of memory and admits requests to their slots.
 
-_SIXTEEN_BIT = ("bfloat16", "float16")
-
-
-def resident_key(entry: ModelEntry, strategy: Strategy) -> ResidentKey:
-    """What must be resident to run ``entry`` with ``strategy``; pure."""
-    fast = strategy.dtype == "fast" and entry.dtype not in _SIXTEEN_BIT
-    return entry.key, "fast" if fast else "checkpoint"
-
-
-@dataclass(slots=True)
-class Resident(Generic[ModelT]):
-    """A model in memory, for one generation at a time (``slot``)."""
-
-    model: ModelT
-    strategy: str
-    num_users: int = 0
-    slot: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def is_idle(self) -> bool:
-        """Whether nobody holds it."""
-        return self.num_users == 0
-
-
-@dataclass(slots=True)
-class _Loading:
-    listeners: list[OnProgress]
-    strategy: str
-    fraction: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lease(Generic[ModelT]):
-    """A hold on a resident model, which stays until :meth:`release`."""
-
-    resident: Resident[ModelT]
-    cache_hit: bool
-    load_time_ms: float
-    release: Callable[[], None]
-
-
-class ModelManager(Generic[ModelT]):
-    """Loads each model once, keeps at most ``max_resident``, frees the least recently used.
-
-    ``load`` runs on a thread of its own, one at a time, and reports bytes through its third
-    argument from that thread; ``free`` runs there too. A model in use is never freed: whoever
-    wants a place waits. Bound to one event loop.
+    What is loaded and who goes next is decided by :mod:`request_scheduler`, what fits by
+    :class:`MemoryLedger`. ``budgets`` are bytes per device by torch's names. Bound to one event
+    loop; ``load`` runs on a thread of its own, one at a time. ``host`` is the name that notes to
+    those who wait carry.
     """
 
     def __init__(
         self,
-        load: Callable[[ModelEntry, Strategy, OnBytes], ModelT],
-        free: Callable[[ModelT], None],
+        load: LoadEngine,
         *,
-        max_resident: int = DEFAULT_MAX_RESIDENT,
+        budgets: Mapping[str, int],
+        measured: MeasuredMemory | None = None,
+        max_wait_s: float = DEFAULT_MAX_WAIT_S,
+        kv_tokens: int | None = None,
+        host: str | None = None,
     ) -> None:
-        if max_resident < 1:
-            raise ValueError("max_resident must be at least 1")
-        self._load = load
-        self._free = free
-        self._max_resident = max_resident
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load-model")
-        # Least recently used first.
-        self._residents: dict[ResidentKey, Resident[ModelT]] = {}
-        self._loads: dict[ResidentKey, asyncio.Task[None]] = {}
-        self._loading: dict[ResidentKey, _Loading] = {}
-        self._one_load = asyncio.Lock()
-        self._idle = asyncio.Condition()
-        self._wakes: set[asyncio.Task[None]] = set()
-
-    async def acquire(
-        self, entry: ModelEntry, strategy: Strategy, on_progress: OnProgress | None = None
-    ) -> Lease[ModelT]:
-        """A hold on the model, loaded first if need be.
-
-        Cancelling the wait leaves the load going: others may wait for it, or come back.
-        """
-        key = resident_key(entry, strategy)
-        asked_at = time.perf_counter()
-        cache_hit = key in self._residents
-        # A model may be freed between its load and this waiter's turn; then it is loaded again.
-        while (resident := self._residents.get(key)) is None:
-            await asyncio.shield(self._start_load(key, entry, strategy, on_progress))
-        load_time_ms = 0.0 if cache_hit else (time.perf_counter() - asked_at) * 1000
-        self._residents[key] = self._residents.pop(key)
-        resident.strategy = strategy.key
-        resident.num_users += 1
-        return Lease(resident, cache_hit, load_time_ms, lambda: self._release(resident))
-
-    def residents(self) -> tuple[tuple[str, Resident[ModelT]], ...]:
-        """Model key and state of everything resident, the most recently used last."""
-        return tuple((key[0], resident) for key, resident in self._residents.items())
-
-    def loading(self) -> tuple[tuple[str, str, float], ...]:
-        """Model key, strategy and fraction read of everything on its way."""
-        return tuple(
-            (key[0], loading.strategy, loading.fraction) for key, loading in self._loading.items()
+        self._ledger = MemoryLedger(budgets)
+        measured = measured or MeasuredMemory(None, host or "")
+        self._demands = DemandBook(self._ledger, measured, kv_tokens=kv_tokens)
+        self._times = GenerationTimes()
+        self._residency = Residency(
+            load, self._ledger, measured, on_bytes=self._hear_bytes, on_change=self._step
+        )
+        self._queue = RequestQueue(
+            ledger=self._ledger,
+            demands=self._demands,
+            residency=self._residency,
+            times=self._times,
+            max_wait_s=max_wait_s,
+            host=host,
         )
 
-    async def unload(self, model: str) -> bool:
-        """Free ``model`` in all its forms once nothing uses it; False when there was none."""
-        loads = [load for key, load in self._loads.items() if key[0] == model]
-        await asyncio.gather(*loads, return_exceptions=True)
-        leaving = [self._residents.pop(key) for key in tuple(self._residents) if key[0] == model]
-        for resident in leaving:
-            async with self._idle:
-                await self._idle.wait_for(resident.is_idle)
-            await self._run_free(resident)
-        return bool(leaving)
-
-    async def close(self) -> None:
-        """Free everything; the manager loads nothing afterwards."""
-        for model in {key[0] for key in (*self._loads, *self._residents)}:
-            await self.unload(model)
-        self._thread.shutdown(wait=False)
-
-    def _start_load(
+    async def acquire(
         self,
-        key: ResidentKey,
         entry: ModelEntry,
         strategy: Strategy,
-        on_progress: OnProgress | None,
-    ) -> asyncio.Task[None]:
-        if key not in self._loads:
-            self._loading[key] = _Loading([], strategy.key)
-            task = asyncio.create_task(self._run_load(key, entry, strategy))
-            task.add_done_callback(lambda done: self._load_ended(key, done))
-            self._loads[key] = task
-        if on_progress is not None and on_progress not in self._loading[key].listeners:
-            self._loading[key].listeners.append(on_progress)
-        return self._loads[key]
+        *,
+        priority: Priority = Priority.NORMAL,
+        on_wait: OnWait | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Lease:
+        """A slot of the model, which is loaded first if need be.
 
-    async def _run_load(self, key: ResidentKey, entry: ModelEntry, strategy: Strategy) -> None:
-        loop = asyncio.get_running_loop()
-        last_percent = -1
+        ``on_wait`` hears why it waits, at once and then about every second. Cancelling the wait
+        leaves a load going: others may wait for it, or come back.
 
-        def on_bytes(num_done: int, num_total: int) -> None:
-            nonlocal last_percent
-            percent = 100 * num_done // max(num_total, 1)
-            if percent != last_percent:
-                last_percent = percent
-                loop.call_soon_threadsafe(self._report, key, num_done, num_total)
+        Raises: DoesNotFit, OutOfMemory, NotReady once closed, and what the load raises.
+        """
+        key, since_s = resident_key(entry, strategy), time.monotonic()
+        cache_hit = key in self._residency.residents
+        if not cache_hit:
+            await self._demands.prepare(entry, strategy)
+        return await self._queue.wait(
+            entry,
+            strategy,
+            priority=priority,
+            since_s=since_s,
+            cache_hit=cache_hit,
+            on_wait=on_wait,
+            on_progress=on_progress,
+        )
 
-        async with self._one_load:
-            await self._make_room()
-            model = await loop.run_in_executor(self._thread, self._load, entry, strategy, on_bytes)
-            self._residents[key] = Resident(model, strategy.key)
+    async def load_model(
+        self,
+        entry: ModelEntry,
+        strategy: Strategy,
+        on_progress: OnProgress | None = None,
+    ) -> LoadedModel:
+        """Make the model resident; at once when it is.
 
-    def _load_ended(self, key: ResidentKey, done: asyncio.Task[None]) -> None:
-        del self._loads[key], self._loading[key]
-        # Whoever asked may have gone; the next one who asks gets the error of a new attempt.
-        if not done.cancelled():
-            done.exception()
+        Raises: as :meth:`acquire`.
+        """
+        key = resident_key(entry, strategy)
+        if (resident := self._residency.residents.get(key)) is not None:
+            self._ledger.touch(key)
+            return self._describe(resident)
+        lease = await self.acquire(
+            entry, strategy, priority=Priority.INTERACTIVE, on_progress=on_progress
+        )
+        loaded = self._describe(lease.resident)
+        lease.release()
+        return replace(loaded, num_running=loaded.num_running - 1)
 
-    def _report(self, key: ResidentKey, num_done: int, num_total: int) -> None:
-        loading = self._loading.get(key)
-        if loading is None:
-            return
-        loading.fraction = num_done / max(num_total, 1)
-        progress = LoadProgress(model=key[0], bytes_done=num_done, bytes_total=num_total)
-        for listener in loading.listeners:
-            listener(progress)
+    async def unload_model(self, model_key: str, strategy: Strategy | None = None) -> bool:
+        """Free the model once nothing uses it; False when it was not resident.
 
-    async def _make_room(self) -> None:
-        while len(self._residents) >= self._max_resident:
-            async with self._idle:
-                await self._idle.wait_for(self._has_room_or_idle)
-            if (key := self._first_idle()) is not None:
-                await self._run_free(self._residents.pop(key))
+        Without ``strategy`` in all its forms. Those who wait for it have it loaded anew.
+        """
+        while (loading := self._residency.loading) is not None and loading.key[0] == model_key:
+            await loading.ended.wait()
+        leaving = [self._residency.retire(key) for key in self._keys(model_key, strategy)]
+        await asyncio.gather(*leaving)
+        return bool(leaving)
 
-    def _has_room_or_idle(self) -> bool:
-        return len(self._residents) < self._max_resident or self._first_idle() is not None
+    async def cleanup_all(self) -> None:
+        """Free every model once nothing uses it, the pinned ones too."""
+        await asyncio.gather(*self._residency.retire_all())
 
-    def _first_idle(self) -> ResidentKey | None:
-        return next((key for key, held in self._residents.items() if held.is_idle()), None)
+    async def close(self) -> None:
+        """Free everything; who still waits gets NotReady, and nothing is loaded afterwards."""
+        await self._queue.close()
+        await self._residency.close()
 
-    async def _run_free(self, resident: Resident[ModelT]) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._free, resident.model)
+    async def evict_idle(self, devices: Collection[str] = ()) -> bool:
+        """Free all that is neither busy nor pinned on ``devices`` (all, if none is named)."""
+        return await self._residency.evict_idle(devices or tuple(self._ledger.budgets))
 
-    def _release(self, resident: Resident[ModelT]) -> None:
-        resident.num_users -= 1
-        if resident.is_idle():
-            task = asyncio.ensure_future(self._wake())
-            self._wakes.add(task)
-            task.add_done_callback(self._wakes.discard)
+    def is_model_loaded(self, model_key: str, strategy: Strategy | None = None) -> bool:
+        """Whether it is resident, in the form that ``strategy`` needs if one is given."""
+        return self.get_model(model_key, strategy) is not None
 
-    async def _wake(self) -> None:
-        async with self._idle:
-            self._idle.notify_all()
+    def get_model(self, model_key: str, strategy: Strategy | None = None) -> Engine | None:
+        """The engine of a resident model; to generate with it, :meth:`acquire` a slot."""
+        keys = self._keys(model_key, strategy)
+        found = (self._residency.residents.get(key) for key in reversed(keys))
+        return next((resident.engine for resident in found if resident is not None), None)
+
+    def get_loaded_models(self) -> tuple[LoadedModel, ...]:
+        """What is resident, least recently used first, then what is on its way."""
+        residents = self._residency.residents
+        held = [residents[key] for key in self._ledger.held() if key in residents]
+        on_its_way = [
+            LoadedModel(model=key[0], strategy=key[1], loading=0.0)
+            for key in self._demands.preparing()
+        ]
+        if (loading := self._residency.loading) is not None:
+            state = LoadedModel(
+                model=loading.key[0], strategy=loading.strategy.key, loading=loading.fraction
+            )
+            on_its_way.append(state)
+        return (*map(self._describe, held), *on_its_way)
+
+    def get_memory_stats(self) -> tuple[DeviceMemory, ...]:
+        """Budget, reservations and what could be evicted, per device."""
+        return self._ledger.devices()
+
+    def size_bytes(self, entry: ModelEntry, strategy: Strategy) -> int | None:
+        """All the memory that the model takes here, or will; None where nobody can tell."""
+        key = resident_key(entry, strategy)
+        if key in self._residency.residents:
+            return self._ledger.reservation(key).total_bytes
+        return self._demands.size_bytes(entry, strategy)
+
+    def num_waiting(self, model_key: str) -> int:
+        """How many requests for the model wait for a slot."""
+        return self._queue.num_waiting(model_key)
+
+    async def set_max_vram_usage(self, max_gb: float) -> None:
+        """Bound what all GPUs together hold, in 10^9 bytes, shared out as their budgets are now.
+
+        A host without GPUs takes it for its RAM. What no longer fits leaves once it is idle.
+        """
+        budgets = self._ledger.budgets
+        gpus = {name: size for name, size in budgets.items() if name != CPU} or dict(budgets)
+        total = max(1, sum(gpus.values()))
+        wanted = int(max_gb * 1e9)
+        await self.set_budgets({name: wanted * size // total for name, size in gpus.items()})
+
+    async def set_budgets(self, budgets: Mapping[str, int]) -> None:
+        """Bytes that models may use of the devices named.
+
+        What no longer fits leaves once it is idle; who waits for what never fits gets DoesNotFit.
+        """
+        self._ledger.set_budgets({**self._ledger.budgets, **budgets})
+        self._queue.fail_what_cannot_fit()
+        self._step()
+        await asyncio.gather(*self._residency.departures.values())
+
+    def pin(self, model_key: str, *, pinned: bool = True) -> None:
+        """Whether the model, once resident, is never evicted."""
+        if pinned:
+            self._residency.pinned.add(model_key)
+        else:
+            self._residency.pinned.discard(model_key)
+        for key in self._ledger.held():
+            if key[0] == model_key:
+                self._ledger.pin(key, pinned=pinned)
+        self._step()
+
+    def unpin(self, model_key: str) -> None:
+        """The model may be evicted again."""
+        self.pin(model_key, pinned=False)
+
+    def _keys(self, model_key: str, strategy: Strategy | None) -> list[ResidentKey]:
+        return [
+            key
+            for key, resident in self._residency.residents.items()
+            if key[0] == model_key
+            and (strategy is None or key == resident_key(resident.entry, strategy))
+        ]
+
+    def _describe(self, resident: Resident) -> LoadedModel:
+        key, engine = resident.key, resident.engine
+        return LoadedModel(
+            model=key[0],
+            strategy=resident.strategy,
+            size_bytes=self._ledger.reservation(key).total_bytes,
+            context_tokens=engine.context_tokens,
+            num_parameters=engine.num_parameters,
+            pinned=self._ledger.is_pinned(key),
+            slots=engine.slots,
+            num_running=self._ledger.num_users(key),
+            num_waiting=self._queue.num_waiting(key[0]),
+            generation_s=self._times.mean_s(key[0]),
+            load_time_ms=resident.load_s * 1000,
+        )
+
+    def _hear_bytes(self, loading: Loading) -> None:
+        self._queue.tell_progress(loading)
+
+    def _step(self) -> None:
+        self._queue.step()

@@ -117,8 +117,7 @@ def next_action(situation: Situation, find_room: FindRoom) -> Admit | Load | Non
         return None
     if swap is not None:
         # What is loaded meanwhile would take the room that is being made.
-        is_idle = all(situation.served[key].num_running == 0 for key in swap.victims)
-        return swap if is_idle else None
+        return swap if _are_idle(situation, swap.victims) else None
     return _calm_load(situation, find_room)
 
 
@@ -152,13 +151,22 @@ def _calm_load(situation: Situation, find_room: FindRoom) -> Load | None:
     staying = [
         served.key
         for served in situation.served.values()
-        if served.num_running or served.key in wanted or not _is_settled(situation, served)
+        if served.num_running or served.key in wanted
     ]
     for request in _loadable(situation, situation.in_order()):
         victims = find_room(request.key, staying)
-        if victims is not None:
+        if victims is None or not _are_idle(situation, victims):
+            continue
+        # One that has just come is not spared for another that was used later: it is waited for.
+        if all(_is_settled(situation, situation.served[key]) for key in victims):
             return Load(request.key, victims)
     return None
+
+
+def _are_idle(situation: Situation, keys: Iterable[ResidentKey]) -> bool:
+    """Whether they could leave now; who is leaving already is waited for."""
+    found = (situation.served.get(key) for key in keys)
+    return all(served is not None and served.num_running == 0 for served in found)
 
 
 def _pressing_swap(situation: Situation, find_room: FindRoom) -> Load | None:

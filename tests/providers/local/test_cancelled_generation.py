@@ -9,6 +9,7 @@ import pytest
 
 from contracts.generation import GenerationRequest, GenerationResult, TextDelta
 from providers.cancellation import Cancellation
+from providers.local.manager.request_scheduler import num_kept
 from providers.provider_gateway import ProviderGateway
 from tests.providers.conftest import BuildGateway
 
@@ -18,6 +19,17 @@ PROMPTLY_S = 1.0
 
 def ask(max_tokens: int = 8000) -> GenerationRequest:
     return GenerationRequest(model="endless", prompt="the quick brown", max_tokens=max_tokens)
+
+
+async def fill_slots(
+    gateway: ProviderGateway, cancel: Cancellation
+) -> list[asyncio.Task[GenerationResult]]:
+    """Generations in every slot that the model has for others than interactive ones."""
+    report = next(one for one in gateway.models() if one.model == "endless")
+    num_free = report.slots - num_kept(report.slots)
+    running = [asyncio.create_task(gateway.generate(ask(), cancel=cancel)) for _ in range(num_free)]
+    await asyncio.sleep(0.02)
+    return running
 
 
 async def until_free(gateway: ProviderGateway) -> float:
@@ -80,16 +92,15 @@ async def test_a_request_cancelled_while_it_waits_returns_at_once(
     gateway = build_gateway(endless=endless_checkpoint)
     await gateway.load("endless")
     cancel, cancel_first = Cancellation(), Cancellation()
-    first = asyncio.create_task(gateway.generate(ask(), cancel=cancel_first))
-    await asyncio.sleep(0.02)
+    first = await fill_slots(gateway, cancel_first)
     waiting = asyncio.create_task(gateway.generate(ask(), cancel=cancel))
     await asyncio.sleep(0.02)
     cancel.cancel()
     result = await asyncio.wait_for(waiting, PROMPTLY_S)
     assert (result.output, result.finish_reason) == ("", "cancelled")
-    assert not first.done()
+    assert not any(task.done() for task in first)
     cancel_first.cancel()
-    assert (await first).finish_reason == "cancelled"
+    assert {(await task).finish_reason for task in first} == {"cancelled"}
     assert await until_free(gateway) < PROMPTLY_S
     await gateway.close()
 
@@ -100,16 +111,15 @@ async def test_a_waiting_task_may_be_cancelled_and_leaves_the_slot_to_others(
     gateway = build_gateway(endless=endless_checkpoint)
     await gateway.load("endless")
     cancel_first = Cancellation()
-    first = asyncio.create_task(gateway.generate(ask(), cancel=cancel_first))
-    await asyncio.sleep(0.02)
+    first = await fill_slots(gateway, cancel_first)
     waiting = [asyncio.create_task(gateway.generate(ask())) for _ in range(3)]
     await asyncio.sleep(0.02)
     for task in waiting:
         task.cancel()
     cancel_first.cancel()
-    outcomes = await asyncio.gather(first, *waiting, return_exceptions=True)
-    assert isinstance(outcomes[0], GenerationResult)
-    assert all(isinstance(one, asyncio.CancelledError) for one in outcomes[1:])
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, asyncio.CancelledError) for one in outcomes)
+    assert all(isinstance(one, GenerationResult) for one in await asyncio.gather(*first))
     assert await until_free(gateway) < PROMPTLY_S
     assert await gateway.unload("endless")
     await gateway.close()

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from contracts.errors import InvalidInput
 from contracts.generation import GenerationRequest, GenerationResult, LoadProgress, TextDelta
 from contracts.prompt import ChatMessage
+from contracts.waiting import WaitNote
 from providers.provider_gateway import ProviderGateway
 from tests.providers.conftest import CONTEXT_TOKENS, BuildGateway
 
@@ -23,6 +24,7 @@ async def collect(
     gateway: ProviderGateway, request: GenerationRequest
 ) -> tuple[list[TextDelta], GenerationResult]:
     items = [item async for item in gateway.stream(request)]
+    items = [item for item in items if not isinstance(item, WaitNote)]
     deltas = [item for item in items if isinstance(item, TextDelta)]
     result = items[-1]
     assert isinstance(result, GenerationResult)
