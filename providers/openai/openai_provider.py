@@ -142,11 +142,11 @@ class OpenAIProvider:
 
     async def _ask(self, job: GenerationJob, transcript: Transcript) -> "RemoteFault | None":
         """Ask until there is an answer, or a fault that another try would not mend."""
+        entry, begun_s, num_failed = job.entry, time.monotonic(), 0
+        server = await self._server(entry)
         # Here and not above, because many processes never ask a remote server.
         from providers.openai.remote_fault import judge  # noqa: PLC0415
 
-        entry, begun_s, num_failed = job.entry, time.monotonic(), 0
-        server = self._server(entry)
         while True:
             transcript.restart(time.perf_counter())
             try:
@@ -175,14 +175,18 @@ class OpenAIProvider:
                 provider=self.name, reason=f"model {entry.key} failed often of late", left_s=left_s
             )
 
-    def _server(self, entry: ModelEntry) -> "RemoteServer":
+    async def _server(self, entry: ModelEntry) -> "RemoteServer":
         server = self._servers.get(entry.key)
         if server is None:
-            from providers.openai.remote_server import RemoteServer  # noqa: PLC0415
-
-            server = RemoteServer(entry, lambda: self._key(entry))
-            self._servers[entry.key] = server
+            # The import and the certificates take long enough to be felt by all others here.
+            built = await asyncio.to_thread(self._build_server, entry)
+            server = self._servers.setdefault(entry.key, built)
         return server
+
+    def _build_server(self, entry: ModelEntry) -> "RemoteServer":
+        from providers.openai.remote_server import RemoteServer  # noqa: PLC0415
+
+        return RemoteServer(entry, lambda: self._key(entry))
 
     def _key(self, entry: ModelEntry) -> str | None:
         return None if entry.api_key_env is None else self._find_key(entry.api_key_env)
