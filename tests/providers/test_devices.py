@@ -3,7 +3,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from providers.devices import HostReader, MemoryLimit, num_cpus, read_memory_limit, read_ram
+from providers.devices import (
+    HostReader,
+    MemoryLimit,
+    num_cpus,
+    order_gpus,
+    read_memory_limit,
+    read_ram,
+)
 
 GIB = 1 << 30
 
@@ -69,3 +76,23 @@ def test_the_host_report_has_ram_and_whatever_gpus_there_are() -> None:
     assert [device.kind for device in report.devices].count("cpu") == 1
     assert all(0 <= device.free_bytes <= device.total_bytes for device in report.devices)
     assert 0.0 <= report.cpu_percent <= 100.0
+
+
+UUIDS = ("GPU-aa11", "GPU-aa22", "GPU-bb33")
+
+
+@pytest.mark.parametrize(
+    ("visible", "order"),
+    [
+        (None, [0, 1, 2]),
+        ("2,0", [2, 0]),
+        ("GPU-bb, 1", [2, 1]),
+        ("GPU-aa11", [0]),
+        ("", []),
+        ("-1", []),
+        ("1,7,0", [1]),
+        ("GPU-aa", []),
+    ],
+)
+def test_gpus_are_numbered_as_torch_will_number_them(visible: str | None, order: list[int]) -> None:
+    assert order_gpus(UUIDS, visible) == order

@@ -29,7 +29,10 @@ def entry(key: str, num_bytes: int = 1000) -> ModelEntry:
 
 @dataclass
 class CountingEngine:
-    """Says one word for each job; ``faults`` are raised first, one for each job."""
+    """Says one word for each job; ``faults`` are raised first, one for each job.
+
+    A fault of a job that asks for one token only is raised after the word.
+    """
 
     key: str
     events: list[str]
@@ -45,12 +48,12 @@ class CountingEngine:
     ) -> Decoded:
         """Answer at once, or raise the next fault."""
         await asyncio.sleep(0)
-        if self.faults:
-            fault = self.faults.pop(0)
+        fault = self.faults.pop(0) if self.faults else None
+        if on_text is not None and (fault is None or job.max_tokens == 1):
+            on_text("word")
+        if fault is not None:
             self.is_alive = not isinstance(fault, ProviderFailed)
             raise fault
-        if on_text is not None:
-            on_text("word")
         return Decoded("word", "stop", 1, 1, 0.0, None, 0.0)
 
     async def close(self) -> None:
