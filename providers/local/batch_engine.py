@@ -100,10 +100,15 @@ class BatchEngine:
             cancel_time_ms=None if wished_at is None else (ended_at - wished_at) * 1000,
         )
 
+    def give_up(self) -> None:
+        """End the manager's thread and leave the checkpoint to another engine; blocks."""
+        self._closed = True
+        self._stop_at_exit()
+
     async def close(self) -> None:
         """Fail what runs, end the manager's thread and free the memory."""
         self._closed = True
-        await asyncio.to_thread(self._stop_at_exit)
+        await asyncio.to_thread(self.give_up)
         self._fail_all(self._fallen("it was closed"))
         await asyncio.to_thread(self._checkpoint.free)
 

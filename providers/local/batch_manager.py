@@ -74,7 +74,9 @@ class BatchManager:
             on_news=on_news,
             on_fallen=on_fallen,
         )
-        self._manager.warmup()
+        # The manager seeds the process's generators, which are not its own.
+        with torch.random.fork_rng():
+            self._manager.warmup()
         self._manager.start()
 
     @property
@@ -252,6 +254,8 @@ class _Manager(ContinuousBatchingManager):
         self.join(time.perf_counter(), _STOP_TIMEOUT_S)
         self.batch_processor = None
         self.distributed_helper.destroy_cpu_comm_group()
+        if self._original_attn_impl is not None:
+            self.model.set_attn_implementation(self._original_attn_impl)
         # Otherwise the weights would stay as long as anyone holds the engine.
         del self.model
 

@@ -6,6 +6,19 @@ from transformers import PreTrainedModel
 
 _PAGED_LAYERS = frozenset({"full_attention", "sliding_attention"})
 _PAGED_ATTENTION = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
+# Architectures whose batched tokens were compared with those of a plain ``generate``.
+_COMPARED = frozenset(
+    (
+        *("gemma3_text", "gpt2", "gpt_neox", "llama", "mistral", "mixtral"),
+        *("phi", "phi3", "qwen2", "qwen3", "qwen3_moe", "smollm3"),
+    )
+)
+
+
+def is_compared(model: PreTrainedModel) -> bool:
+    """Whether the model is of an architecture that is known to give the same tokens batched."""
+    config: Any = model.config.get_text_config()
+    return config.model_type in _COMPARED
 
 
 def why_not_batched(model: PreTrainedModel) -> str | None:

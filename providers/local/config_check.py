@@ -28,12 +28,18 @@ def check_config(model: str, folder: Path, num_tensors: int, total_bytes: int) -
         raise ModelLoadFailed(model=model, reason="config.json is not JSON", cure=_CURE) from exc
     if not isinstance(config, dict):
         raise ModelLoadFailed(model=model, reason="config.json is not an object", cure=_CURE)
-    reason = _absurdity(config, num_tensors, total_bytes)
-    text_config = config.get("text_config")
-    if reason is None and isinstance(text_config, dict):
-        reason = _absurdity(text_config, num_tensors, total_bytes)
+    reason = find_absurdity(config, num_tensors, total_bytes)
     if reason is not None:
         raise ModelLoadFailed(model=model, reason=f"config.json: {reason}", cure=_CURE)
+
+
+def find_absurdity(config: Mapping[str, Any], num_tensors: int, total_bytes: int) -> str | None:
+    """What in ``config`` weights of that size cannot have; None where nothing is wrong; pure."""
+    parts = (config, config.get("text_config"))
+    found = (
+        _absurdity(part, num_tensors, total_bytes) for part in parts if isinstance(part, Mapping)
+    )
+    return next((reason for reason in found if reason is not None), None)
 
 
 def _absurdity(config: Mapping[str, Any], num_tensors: int, total_bytes: int) -> str | None:

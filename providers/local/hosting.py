@@ -7,11 +7,8 @@ import logging
 
 import torch
 
-from contracts.prompt import ChatMessage
-from providers.cancellation import Cancellation
-from providers.generation_job import GenerationJob
 from providers.local.batch_engine import BatchEngine
-from providers.local.batch_sizes import fit_batch
+from providers.local.batch_sizes import BatchSizes, fit_batch
 from providers.local.batchable import kv_token_bytes, num_masks, sector_blocks, why_not_batched
 from providers.local.checkpoint_files import inspect_checkpoint
 from providers.local.checkpoint_source import locate_checkpoint
@@ -25,6 +22,7 @@ from providers.local.manager.memory_plan import Reservation
 from providers.local.model_loader import Checkpoint, load_checkpoint
 from providers.local.prepared_job import JobPreparer
 from providers.local.serial_engine import SerialEngine
+from providers.local.trial_run import try_batch, warm_up
 from providers.local.weight_form import WeightForm, candidate_forms, possible_forms
 from providers.local.weight_progress import OnBytes
 from providers.registries.model_entry import ModelEntry
@@ -67,7 +65,7 @@ def host_model(
     try:
         engine = _build_engine(checkpoint, entry, reservation, slots)
         if strategy.warm_up:
-            asyncio.run(_warm_up(engine, entry, strategy))
+            asyncio.run(warm_up(engine, entry, strategy))
     except Exception as exc:
         raise as_engine_error(entry.key, checkpoint.device, exc) from exc
     return engine
@@ -120,45 +118,33 @@ def _unheard(num_done: int, num_total: int) -> None:
 def _build_engine(
     checkpoint: Checkpoint, entry: ModelEntry, reservation: Reservation, slots: int | None
 ) -> Engine:
-    device = checkpoint.device.type
     reason = why_not_batched(checkpoint.model)
-    if reason is None:
-        sizes = fit_batch(
-            kv_bytes=reservation.kv_bytes,
-            token_bytes=kv_token_bytes(checkpoint.model),
-            mask_item_bytes=num_masks(checkpoint.model) * checkpoint.model.dtype.itemsize,
-            sector_blocks=sector_blocks(checkpoint.model),
-            context_tokens=checkpoint.context_tokens,
-            slots=slots or DEFAULT_SLOTS.get(device, DEFAULT_ACCELERATOR_SLOTS),
-            prefill_tokens=PREFILL_TOKENS.get(device, ACCELERATOR_PREFILL_TOKENS),
-        )
-        if sizes is not None:
-            context = min(checkpoint.context_tokens or sizes.capacity_tokens, sizes.capacity_tokens)
-            return BatchEngine(JobPreparer(checkpoint, entry, context), sizes)
-        reason = f"{reservation.kv_bytes} bytes for its KV cache are too few"
+    sizes = None if reason else _batch_sizes(checkpoint, reservation, slots)
+    if sizes is not None:
+        context = min(checkpoint.context_tokens or sizes.capacity_tokens, sizes.capacity_tokens)
+        preparer = JobPreparer(checkpoint, entry, context)
+        engine = BatchEngine(preparer, sizes)
+        reason = try_batch(engine, preparer, entry)
+        if reason is None:
+            return engine
+        engine.give_up()
+    reason = reason or f"{reservation.kv_bytes} bytes for its KV cache are too few"
     _LOGGER.warning("model %s runs one generation at a time: %s", entry.key, reason)
-    return build_serial_engine(checkpoint, entry, reservation)
-
-
-def build_serial_engine(
-    checkpoint: Checkpoint, entry: ModelEntry, reservation: Reservation
-) -> SerialEngine:
-    """The checkpoint without batching, which serves every architecture."""
     preparer = JobPreparer(checkpoint, entry, checkpoint.context_tokens)
     size_bytes = checkpoint.size_bytes + reservation.kv_bytes
     return SerialEngine(TextGenerator(preparer), size_bytes=size_bytes)
 
 
-async def _warm_up(engine: Engine, entry: ModelEntry, strategy: Strategy) -> None:
-    job = GenerationJob(
-        entry=entry,
-        strategy=strategy,
-        messages=(ChatMessage(role="user", content="Hello"),),
-        max_tokens=2,
-        temperature=1.0,
-        top_p=1.0,
-        repetition_penalty=1.0,
-        seed=0,
-        stop=(),
+def _batch_sizes(
+    checkpoint: Checkpoint, reservation: Reservation, slots: int | None
+) -> BatchSizes | None:
+    device = checkpoint.device.type
+    return fit_batch(
+        kv_bytes=reservation.kv_bytes,
+        token_bytes=kv_token_bytes(checkpoint.model),
+        mask_item_bytes=num_masks(checkpoint.model) * checkpoint.model.dtype.itemsize,
+        sector_blocks=sector_blocks(checkpoint.model),
+        context_tokens=checkpoint.context_tokens,
+        slots=slots or DEFAULT_SLOTS.get(device, DEFAULT_ACCELERATOR_SLOTS),
+        prefill_tokens=PREFILL_TOKENS.get(device, ACCELERATOR_PREFILL_TOKENS),
     )
-    await engine.generate(job, on_text=None, cancel=Cancellation())

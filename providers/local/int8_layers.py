@@ -13,8 +13,9 @@ def quantize_linear_layers(model: PreTrainedModel) -> None:
     with warnings.catch_warnings():
         # torch means to move this to torchao, whose kernels were measured to be as fast, and which
         # takes seconds to import.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8, inplace=True)
+        warnings.simplefilter("ignore")
+        quantize: Any = torch.ao.quantization.quantize_dynamic
+        quantize(model, {nn.Linear}, dtype=torch.qint8, inplace=True)
 
 
 def quantized_bytes(model: PreTrainedModel) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from providers.local.checkpoint_files import INDEX, SINGLE
+from providers.local.config_check import find_absurdity
 from providers.local.hub_cache import find_on_disk
 from providers.local.manager.kv_shape import KvShape, context_of, dtype_bytes, text_config
 from providers.local.manager.memory_plan import Demand
@@ -67,8 +68,8 @@ def estimate_memory(entry: ModelEntry, strategy: Strategy, *, on_gpu: bool) -> M
     of weights tell that nobody knows.
     """
     folder = find_on_disk(entry)
-    config = _read_config(folder)
     tensors = _read_headers(folder)
+    config = _read_config(folder, tensors)
     value_bytes = _value_bytes(entry, strategy, config, on_gpu=on_gpu)
     if not tensors:
         weights_bytes = (entry.num_parameters or 0) * (value_bytes or _SIXTEEN_BIT_BYTES)
@@ -133,15 +134,20 @@ def _layer_of(name: str) -> str:
     return name if number is None else ".".join(parts[: number + 1])
 
 
-def _read_config(folder: Path | None) -> Mapping[str, Any]:
+def _read_config(folder: Path | None, tensors: Mapping[str, Tensor]) -> Mapping[str, Any]:
     if folder is None:
         return {}
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         # Loading it will say what is wrong with it.
         return {}
-    return config if isinstance(config, dict) else {}
+    total_bytes = sum(tensor.num_bytes for tensor in tensors.values())
+    if not isinstance(config, dict):
+        return {}
+    if tensors and find_absurdity(config, len(tensors), total_bytes):
+        return {}
+    return config
 
 
 def _read_headers(folder: Path | None) -> Mapping[str, Tensor]:

@@ -106,6 +106,33 @@ async def test_a_config_that_does_not_fit_the_weights_is_refused(
     await refusal(build_gateway, folder)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_hidden_layers", 10**9),
+        ("num_hidden_layers", -1),
+        ("hidden_size", 10**12),
+        ("vocab_size", 10**12),
+        ("vocab_size", "many"),
+        ("max_position_embeddings", 10**15),
+    ],
+)
+async def test_absurd_sizes_are_refused_before_anything_is_built(
+    build_gateway: BuildGateway, folder: Path, field: str, value: object
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, field: value}))
+    await refusal(build_gateway, folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
+async def test_a_config_that_is_no_object_is_refused(
+    build_gateway: BuildGateway, folder: Path, text: str
+) -> None:
+    (folder / "config.json").write_text(text)
+    await refusal(build_gateway, folder)
+
+
 async def test_a_checkpoint_with_code_of_its_own_is_refused(
     build_gateway: BuildGateway, folder: Path
 ) -> None:

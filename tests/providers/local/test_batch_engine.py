@@ -196,7 +196,7 @@ async def test_a_long_prompt_is_read_in_small_pieces_while_a_streaming_request_i
             before = len(pieces)
             # Begins anew each time: what is in the cache already would not be read again.
             long = job_of(
-                endless_checkpoint, prompt=f"{strategy} " + "the lazy dog " * 300, max_tokens=1
+                endless_checkpoint, prompt=f"{strategy} " + "the lazy dog " * 900, max_tokens=1
             )
             await engine.generate(long, on_text=None, cancel=Cancellation())
             counts.append(len(pieces) - before)
