@@ -9,7 +9,7 @@ from actors.monitor.room import Fit, Room, Spot, find_report, is_pinned, needed_
 from contracts.placement import HostPlacement, PlacedModel
 from contracts.presence import HostReport, ModelReport
 
-# A queue is long when so many wait for each slot there is.
+# A queue is long when more than so many wait for each slot there is.
 MAX_WAITING_PER_SLOT: Final = 2
 
 Preference: TypeAlias = tuple[bool, Fit, bool, bool, int, int, int, int, str]
@@ -114,18 +114,22 @@ class _Draft:
         return [host for host, report in self._offers(model) if self._holds(host, report)]
 
     def spread(self, model: str) -> bool:
-        """Place ``model`` on more hosts while too many wait for it; whether any was found."""
+        """Place ``model`` on more hosts while too many wait for it; whether any was found.
+
+        Only where it is on disk: a download would come too late.
+        """
         changed = False
-        while self._is_queue_long(model) and self.put(model, (Fit.FREE, Fit.IDLE)):
+        fits = (Fit.FREE, Fit.IDLE)
+        while self._is_short_of_hosts(model) and self.put(model, fits, only_on_disk=True):
             changed = True
         return changed
 
-    def put(self, model: str, fits: Iterable[Fit]) -> bool:
+    def put(self, model: str, fits: Iterable[Fit], *, only_on_disk: bool = False) -> bool:
         """Place ``model`` on the best host that does not hold it; False where there is none."""
         allowed = tuple(fits)
         found: list[tuple[Preference, HostReport, ModelReport, Spot]] = []
         for host, report in self._offers(model):
-            if self._find(host, model) is not None:
+            if self._find(host, model) is not None or (only_on_disk and not report.available):
                 continue
             spot = self._room(host).spot_for(report, self._idle(host))
             if spot is not None and spot.fit in allowed:
@@ -180,13 +184,20 @@ class _Draft:
     def _room(self, host: HostReport) -> Room:
         return Room(host, self._placed[host.host])
 
-    def _is_queue_long(self, model: str) -> bool:
-        slots = sum(
-            max(1, report.slots)
-            for host, report in self._offers(model)
-            if self._holds(host, report)
-        )
-        return self._situation.demand[model] - slots > MAX_WAITING_PER_SLOT * slots
+    def _is_short_of_hosts(self, model: str) -> bool:
+        """Whether too many wait for each slot, or for a turn, and no load is to change that."""
+        slots, only_turns = 0, True
+        for host, report in self._offers(model):
+            if not self._holds(host, report):
+                continue
+            own = self._room(host).holds_for_itself(model)
+            if own and not report.resident:
+                # It is on its way there; how many it serves at a time is not known before.
+                return False
+            only_turns &= not report.resident
+            slots += max(1, report.slots)
+        demand = self._situation.demand[model]
+        return demand - slots > MAX_WAITING_PER_SLOT * slots or (only_turns and demand > 0)
 
     def _idle(self, host: HostReport) -> list[str]:
         """Models placed on ``host`` that may go, in the order in which they would."""

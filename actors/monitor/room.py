@@ -2,8 +2,9 @@
 
 It follows the rule of the hosts themselves: a model goes to one accelerator, else to several
 together, and to the CPU only where it would not fit the accelerators if all but pinned models had
-left them. Placed models are packed so, those that may never leave first, then the larger ones.
-What finds no room takes turns with the others and holds none for itself.
+left them. Placed models are packed so: those that may never leave first, then those that are
+resident, then the larger ones. What finds no room takes turns with the others and holds none for
+itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,11 +40,11 @@ class Room:
     def __init__(self, host: HostReport, placed: Sequence[PlacedModel]) -> None:
         self._host = host
         self._placed = tuple(placed)
-        self._gpus = tuple(one.name for one in host.devices if one.kind != "cpu")
-        self._cpus = tuple(one.name for one in host.devices if one.kind == "cpu")
+        self._gpus = tuple(sorted(one.name for one in host.devices if one.kind != "cpu"))
+        self._cpus = tuple(sorted(one.name for one in host.devices if one.kind == "cpu"))
         totals = {device.name: device.total_bytes for device in host.devices}
         pinned = [one for one in self._placed if is_pinned(host, one)]
-        self._lasting = self._pack(pinned, totals, self._gpu_bytes(totals))
+        self._lasting, self._keeping = self._pack(pinned, totals, self._gpu_bytes(totals))
         self._gpu_limit = self._gpu_bytes(self._lasting)
 
     @property
@@ -51,6 +52,10 @@ class Room:
         """The largest model it can hold, pinned ones aside."""
         cpu = max((self._lasting[name] for name in self._cpus), default=0)
         return max(self._gpu_limit, cpu)
+
+    def holds_for_itself(self, model: str) -> bool:
+        """Whether the placed ``model`` has memory of its own, and need not take turns."""
+        return model in self._keeping or model in self._pack_others(())[1]
 
     def spot_for(self, model: ModelReport, idle: Iterable[str]) -> Spot | None:
         """The best place for ``model``, for which ``idle`` may leave; None where it never fits."""
@@ -82,6 +87,9 @@ class Room:
         return self._spot(Fit.IDLE, needed, self._free_without(leaving)) is not None
 
     def _free_without(self, leaving: Sequence[str]) -> Mapping[str, int]:
+        return self._pack_others(leaving)[0]
+
+    def _pack_others(self, leaving: Sequence[str]) -> tuple[dict[str, int], set[str]]:
         staying = [
             one
             for one in self._placed
@@ -112,15 +120,21 @@ class Room:
 
     def _pack(
         self, models: Sequence[PlacedModel], free: Mapping[str, int], gpu_limit: int
-    ) -> dict[str, int]:
-        """What is left of ``free`` once as many of ``models`` as fit have their memory."""
-        left = dict(free)
-        for one in sorted(models, key=lambda one: (-self._size(one.model), one.model)):
+    ) -> tuple[dict[str, int], set[str]]:
+        """What is left of ``free`` once as many of ``models`` as fit have theirs, and which do."""
+        left, packed = dict(free), set()
+        for one in sorted(models, key=self._packing_order):
             needed = self._size(one.model)
             devices = self._devices_for(needed, left, gpu_limit)
-            if devices:
+            if devices is not None:
                 _take(left, devices, needed)
-        return left
+                packed.add(one.model)
+        return left, packed
+
+    def _packing_order(self, placed: PlacedModel) -> tuple[bool, int, str]:
+        report = find_report(self._host, placed.model)
+        is_resident = report is not None and report.resident
+        return not is_resident, -self._size(placed.model), placed.model
 
     def _gpu_bytes(self, free: Mapping[str, int]) -> int:
         return sum(free[name] for name in self._gpus)

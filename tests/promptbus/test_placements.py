@@ -19,6 +19,7 @@ from contracts.event import RunAnswered
 from contracts.prompt import SubmitPrompt
 from promptbus.bootstrap import LIGHT_KINDS
 from promptbus.executor_process import ExecutorProcess
+from promptbus.nats_server import NatsServer
 from promptbus.settings import Settings
 from tests.promptbus.executors import (
     Town,
@@ -144,6 +145,18 @@ async def test_monitors_that_decide_at_once_place_a_model_once(
         assert sorted((await found.placed()).values()) == [[], [], ["one"]]
         assert len(told) == len(monitors)
         assert len(set(told)) == 1
+
+
+async def test_placements_outlive_the_server_that_held_them(
+    settings: Settings, models_file: Path, nats_server: NatsServer
+) -> None:
+    async with hosts(settings, models_file, a=1.5) as found:
+        await found.generate("one")
+        nats_server.stop()
+        nats_server.start()
+        await found.until_present("a")
+        await found.until_placed({"a": ["one"]})
+        await found.generate("one")
 
 
 async def test_what_a_killed_host_held_is_placed_on_another_and_the_run_is_answered(

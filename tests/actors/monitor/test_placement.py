@@ -33,6 +33,11 @@ def sized(name: str, gib: float, **fields: object) -> ModelReport:
     return model(name, size_bytes=int(gib * GIB), **fields)
 
 
+def loaded(name: str, gib: float, **fields: object) -> ModelReport:
+    """A model of that size that is resident."""
+    return sized(name, gib, resident=True, resident_strategy="standard", **fields)
+
+
 def placed(**models: str) -> dict[str, HostPlacement]:
     """Placements by host; a model with ``!`` is pinned there."""
     return {
@@ -161,7 +166,7 @@ def test_one_that_fits_nowhere_is_refused_with_what_each_host_lacks() -> None:
 
 
 def test_a_long_queue_brings_a_second_host_unless_something_needed_would_leave() -> None:
-    m, other = sized("m", 6), sized("other", 6)
+    m, other = loaded("m", 6), sized("other", 6)
     hosts = [machine("a", m), machine("b", m, other), machine("c", m, gib=1)]
     assert decide(hosts, placed(a="m", b="", c=""), m=3).placements == {}
     assert names(decide(hosts, placed(a="m", b="", c=""), m=4).placements) == {"b": "m"}
@@ -169,11 +174,28 @@ def test_a_long_queue_brings_a_second_host_unless_something_needed_would_leave()
     assert decide(hosts, placed(a="m", b="other", c=""), m=4, other=1).placements == {}
 
 
+def test_what_takes_turns_goes_where_it_need_not_as_soon_as_it_can() -> None:
+    models = (loaded("other", 6), sized("m", 6))
+    hosts = [machine("a", *models), machine("b", sized("m", 6))]
+    assert names(decide(hosts, placed(a="other m", b=""), m=1, other=1).placements) == {"b": "m"}
+    assert decide(hosts[:1], placed(a="other m"), m=1, other=1).placements == {}
+    nobody_waits = decide(hosts, placed(a="other m", b=""), m=0, other=1)
+    assert nobody_waits.placements == {}
+
+
 def test_more_slots_bear_a_longer_queue() -> None:
-    m = sized("m", 6, slots=4)
+    m = loaded("m", 6, slots=4)
     hosts = [machine("a", m), machine("b", m)]
     assert decide(hosts, placed(a="m", b=""), m=12).placements == {}
     assert names(decide(hosts, placed(a="m", b=""), m=13).placements) == {"b": "m"}
+
+
+def test_a_long_queue_waits_for_a_load_but_not_for_turns() -> None:
+    cold, other = sized("m", 6), sized("other", 6)
+    hosts = [machine("a", cold, other), machine("b", cold)]
+    assert decide(hosts, placed(a="m", b=""), m=50).placements == {}
+    turns = [machine("a", cold, sized("other", 7)), machine("b", cold)]
+    assert names(decide(turns, placed(a="other m", b=""), m=50, other=1).placements) == {"b": "m"}
 
 
 def test_what_needs_no_memory_needs_no_placement() -> None:
@@ -189,12 +211,18 @@ def test_a_host_that_has_no_placement_yet_pulls_for_all_it_serves() -> None:
 
 
 def test_a_wished_strategy_is_placed_where_the_host_has_it() -> None:
-    hosts = [machine("a", sized("m", 3)), machine("b", sized("m", 3), gib=3)]
-    situation = Situation(hosts, placed(a="", b=""), {"m": 9}, {"m": "optimized"})
-    decision = place(situation)
-    assert [one.models[0].strategy for one in decision.placements.values()] == ["optimized"] * 2
-    wrong = place(Situation(hosts, placed(a="", b=""), {"m": 0}, {"m": "unheard of"}))
-    assert wrong.placements["b"].models == (PlacedModel(model="m", strategy="standard"),)
+    hosts = [machine("a", sized("m", 3))]
+    wished = place(Situation(hosts, placed(a=""), {"m": 0}, {"m": "optimized"}))
+    assert wished.placements["a"].models == (PlacedModel(model="m", strategy="optimized"),)
+    wrong = place(Situation(hosts, placed(a=""), {"m": 0}, {"m": "unheard of"}))
+    assert wrong.placements["a"].models == (PlacedModel(model="m", strategy="standard"),)
+
+
+def test_another_host_runs_it_as_the_first_does() -> None:
+    hosts = [machine("a", loaded("m", 3)), machine("b", sized("m", 3))]
+    first = HostPlacement(host="a", models=(PlacedModel(model="m", strategy="streaming"),))
+    decision = decide(hosts, {"a": first, **placed(b="")}, m=9)
+    assert decision.placements["b"].models == (PlacedModel(model="m", strategy="streaming"),)
 
 
 def test_a_model_of_unknown_size_is_placed() -> None:
