@@ -56,9 +56,8 @@ def _cause(standing: Standing) -> tuple[WaitCause, str]:
     if load is not None and load.model == standing.model:
         if load.evicting:
             return WaitCause.EVICTING, f"evicting {', '.join(load.evicting)} first"
-        return WaitCause.LOADING, f"loading {load.model}, {load.fraction:.0%} read".replace(
-            "%", " %"
-        )
+        read = f", {round(100 * load.fraction)} % read" if load.fraction else ""
+        return WaitCause.LOADING, f"loading {load.model}{read}"
     if standing.slots:
         return WaitCause.QUEUED, _queue_sentence(standing)
     if load is not None:

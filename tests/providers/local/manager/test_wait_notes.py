@@ -17,6 +17,7 @@ def standing(**fields: object) -> Standing:
             WaitCause.LOADING,
             "loading qwen, 41 % read",
         ),
+        (standing(load=LoadUnderWay("qwen", 0.0)), WaitCause.LOADING, "loading qwen"),
         (
             standing(load=LoadUnderWay("qwen", 0.0, evicting=("llama", "gemma"))),
             WaitCause.EVICTING,
