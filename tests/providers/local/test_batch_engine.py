@@ -171,41 +171,6 @@ async def test_the_event_loop_runs_on_between_the_tokens(
         assert num_ticks > 100
 
 
-async def test_a_long_prompt_is_read_in_small_pieces_while_a_streaming_request_is_there(
-    host_engine: HostEngine, endless_checkpoint: Path
-) -> None:
-    async with host_engine(BatchEngine, endless_checkpoint) as engine:
-        counts = []
-        for strategy in ("standard", "streaming"):
-            cancel, underway, pieces = Cancellation(), asyncio.Event(), list[str]()
-
-            def hear(
-                text: str, pieces: list[str] = pieces, ready: asyncio.Event = underway
-            ) -> None:
-                pieces.append(text)
-                ready.set()
-
-            watched = asyncio.create_task(
-                engine.generate(
-                    job_of(endless_checkpoint, strategy, max_tokens=8000),
-                    on_text=hear,
-                    cancel=cancel,
-                )
-            )
-            await underway.wait()
-            before = len(pieces)
-            # Begins anew each time: what is in the cache already would not be read again.
-            long = job_of(
-                endless_checkpoint, prompt=f"{strategy} " + "the lazy dog " * 900, max_tokens=1
-            )
-            await engine.generate(long, on_text=None, cancel=Cancellation())
-            counts.append(len(pieces) - before)
-            cancel.cancel()
-            await watched
-    # The watched request goes on for as many steps as the prompt takes, of 256 and of 64 tokens.
-    assert counts[1] > 2 * counts[0]
-
-
 async def test_what_cannot_be_batched_runs_serially_and_the_log_says_why(
     tiny_checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
