@@ -1,13 +1,14 @@
 """Presence: who is there, for as long as they say so."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import anyio
 
 from bus.presence_board import PresenceBoard
 from contracts.actor_kind import ActorKind
-from contracts.presence import HostReport, Presence
+from contracts.presence import HostReport, ModelReport, Presence
 from promptbus.process import open_process
 from promptbus.settings import Settings
 
@@ -106,3 +107,50 @@ async def test_the_board_is_a_key_value_bucket_that_forgets(settings: Settings) 
         assert len(await bucket.keys()) == 1
         status = await bucket.status()
         assert status.ttl == 10.0
+
+
+async def test_of_two_executors_of_one_name_the_younger_counts(settings: Settings) -> None:
+    now = datetime.now(UTC)
+    async with open_process(settings, "test") as process:
+        for instance, age_s, num_cpus in (("new", 0, 8), ("fallen", 60, 4)):
+            report = HostReport(host="gpu-box", num_cpus=num_cpus)
+            started_at = now - timedelta(seconds=age_s)
+            await process.board.announce(
+                presence(instance, ActorKind.EXECUTOR, report=report, started_at=started_at)
+            )
+        await seen(process.board, "fallen", "new")
+        assert [host.num_cpus for host in await process.board.hosts()] == [8]
+
+
+async def test_news_of_a_model_is_announced_at_once(settings: Settings) -> None:
+    model = ModelReport(
+        model="m",
+        provider="local",
+        source="local",
+        strategies=("standard",),
+        default_strategy="standard",
+    )
+    described: list[bool] = []
+
+    async def describe() -> Presence:
+        described.append(True)
+        resident = len(described) > 3
+        models = (model.model_copy(update={"resident": resident}),)
+        report = HostReport(host="gpu-box", num_cpus=1, models=models)
+        return presence("a", ActorKind.EXECUTOR, report=report)
+
+    async with open_process(settings, "test") as process:
+        other = PresenceBoard(process.connection)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(process.board.keep_announcing, describe, look_every_s=0.01))
+            with anyio.fail_after(20):
+                while not any(
+                    one.report.models[0].resident
+                    for one in await other.present(max_age_s=0)
+                    if one.report is not None
+                ):
+                    await anyio.sleep(0.01)
+            # Long before the next announcement was due anyway.
+            info = await process.connection.jetstream.stream_info("KV_actors")
+            assert info.state.last_seq == 2
+            tasks.cancel_scope.cancel()
