@@ -34,7 +34,7 @@ __all__ = ["ActorRuntime", "Queue"]
 
 DescribeHost = Callable[[], Awaitable[HostReport | None]]
 # How often a host is looked at for news of its models.
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.5
 
 
 class QueueSource(Protocol):
