@@ -34,8 +34,8 @@ class ProviderGateway:
     the first token a failure is final. With ``local_only`` no remote provider is ever asked.
 
     Every method may raise UnknownModel, UnknownStrategy, NotReady (the provider's libraries are
-    missing here), ModelLoadFailed, ProviderFailed, and InvalidInput for what only the model can
-    judge, such as a prompt longer than its context.
+    missing here), ModelLoadFailed, DoesNotFit, OutOfMemory, ProviderFailed, and InvalidInput for
+    what only the model can judge, such as a prompt longer than its context.
     """
 
     def __init__(

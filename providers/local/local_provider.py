@@ -91,7 +91,9 @@ class LocalProvider:
         try:
             return await self._generate_once(job, speech, on_wait, cancel)
         except OutOfMemory:
-            if speech.has_begun or cancel.cancelled or not await self._manager.evict_idle():
+            if speech.has_begun or cancel.cancelled:
+                raise
+            if not await self._manager.evict_idle(spare=job.entry.key):
                 raise
         return await self._generate_once(job, speech, on_wait, cancel)
 

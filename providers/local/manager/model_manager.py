@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from contracts.prompt import Priority
@@ -129,9 +129,9 @@ class ModelManager:
         await self._queue.close()
         await self._residency.close()
 
-    async def evict_idle(self, devices: Collection[str] = ()) -> bool:
-        """Free all that is neither busy nor pinned on ``devices`` (all, if none is named)."""
-        return await self._residency.evict_idle(devices or tuple(self._ledger.budgets))
+    async def evict_idle(self, *, spare: str | None = None) -> bool:
+        """Free all that is neither busy nor pinned, but the model ``spare``; whether any was."""
+        return await self._residency.evict_idle(tuple(self._ledger.budgets), spare)
 
     def is_model_loaded(self, model_key: str, strategy: Strategy | None = None) -> bool:
         """Whether it is resident, in the form that ``strategy`` needs if one is given."""

@@ -120,12 +120,14 @@ class Residency:
             self.departures[key] = task
         return self.departures[key]
 
-    async def evict_idle(self, devices: Collection[str]) -> bool:
-        """Free all that may leave ``devices``; whether there was anything."""
+    async def evict_idle(self, devices: Collection[str], spare: str | None = None) -> bool:
+        """Free all that may leave ``devices`` but the model ``spare``; whether there was any."""
         leaving = [
             key
             for key in self._ledger.evictable()
-            if key in self.residents and _holds(self._ledger.reservation(key), devices)
+            if key in self.residents
+            and key[0] != spare
+            and _holds(self._ledger.reservation(key), devices)
         ]
         await _settled(map(self.retire, leaving))
         return bool(leaving)

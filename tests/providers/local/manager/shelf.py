@@ -5,12 +5,14 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from contracts.errors import OutOfMemory, ProviderFailed
 from providers.cancellation import Cancellation
 from providers.generation_job import GenerationJob
 from providers.local.engine import Decoded
 from providers.local.manager.hosted_engine import HostedEngine, OnBytes
+from providers.local.manager.lease import Lease
 from providers.local.manager.memory_plan import Reservation
 from providers.local.manager.model_manager import ModelManager
 from providers.local.manager.request_scheduler import DEFAULT_MAX_WAIT_S
@@ -104,3 +106,23 @@ class Shelf:
         return ModelManager(
             self.load, budgets={"cpu": budget_bytes}, max_wait_s=max_wait_s, host="box"
         )
+
+
+async def visit(manager: ModelManager, key: str) -> None:
+    """Use the model once."""
+    (await manager.acquire(entry(key), STANDARD)).release()
+
+
+def loaded(manager: ModelManager) -> list[str]:
+    """The models that are resident, least recently used first."""
+    return [state.model for state in manager.get_loaded_models() if state.loading is None]
+
+
+def held_bytes(manager: ModelManager) -> int:
+    """What models hold of the RAM."""
+    return manager.get_memory_stats()[0].reserved_bytes
+
+
+async def acquire(manager: ModelManager, key: str, **wishes: Any) -> Lease:
+    """A slot of the model of 1000 bytes."""
+    return await manager.acquire(entry(key), STANDARD, **wishes)
