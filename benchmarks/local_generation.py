@@ -11,7 +11,7 @@ import random
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class PlainModel:
     """The checkpoint as transformers alone runs it."""
 
     def __init__(self, folder: Path, entry: ModelEntry) -> None:
-        self._model: Any = AutoModelForCausalLM.from_pretrained(folder).eval()
+        self._model: Any = AutoModelForCausalLM.from_pretrained(folder)
         self._template = PromptTemplate(AutoTokenizer.from_pretrained(folder), entry)
         self._manager: Any = self._model.init_continuous_batching(
             generation_config=_greedy(64),
@@ -221,7 +221,7 @@ def _measure_work(
     return [_figure(f"{size.name}, {work.name}: {name}", name, work, speeds) for name in ways]
 
 
-def _figure(title: str, name: str, work: Workload, speeds: dict[str, Sequence[float]]) -> Figure:
+def _figure(title: str, name: str, work: Workload, speeds: Mapping[str, Sequence[float]]) -> Figure:
     value = f"{p50(speeds[name]):.0f} tokens/s"
     rivals = {ENGINE: ((BARE, MIN_OF_BARE), (STATIC, MIN_OF_STATIC)), OPTIMIZED: ()}
     if name == OPTIMIZED:
