@@ -123,20 +123,20 @@ SCHEMAS = st.recursive(
             {"type": "integer"},
             {"type": "string", "pattern": "(a|b){1,500}x.{300}$"},
             {"type": "string", "minLength": 10_000},
-            {"enum": [str(number) for number in range(2000)]},
+            {"enum": [str(number) for number in range(200)]},
             {"type": "banana"},
             {},
         ]
     ),
     lambda inner: st.one_of(
         st.builds(lambda one: {"type": "array", "items": one, "minItems": 100_000}, inner),
-        st.builds(lambda one: {"anyOf": [one] * 50}, inner),
+        st.builds(lambda one: {"anyOf": [one] * 5}, inner),
         st.builds(
-            lambda one: {"type": "object", "properties": {f"key {n}": one for n in range(40)}},
+            lambda one: {"type": "object", "properties": {f"key {n}": one for n in range(8)}},
             inner,
         ),
     ),
-    max_leaves=4,
+    max_leaves=3,
 )
 
 
