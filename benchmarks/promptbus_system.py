@@ -30,11 +30,15 @@ STOP_TIMEOUT_S = 30.0
 class PromptbusSystem:
     """Everything on this machine while the context is open: synced storage, spans, all actors.
 
-    ``layout`` is a name of :data:`LAYOUTS` or such a text itself.
+    ``layout`` is a name of :data:`LAYOUTS` or such a text itself; ``variables`` are settings of
+    its processes and of their clients.
     """
 
-    def __init__(self, data_dir: Path, layout: str = UP) -> None:
+    def __init__(
+        self, data_dir: Path, layout: str = UP, variables: Mapping[str, str] | None = None
+    ) -> None:
         self._data_dir = data_dir
+        self._variables = dict(variables or {})
         self._layout = LAYOUTS.get(layout, layout)
         self._stack = ExitStack()
         self._settings = Settings(data_dir=data_dir)
@@ -60,11 +64,12 @@ class PromptbusSystem:
 
     def environment(self) -> dict[str, str]:
         """The environment of a client of this system."""
-        return own_environment() | {
+        settings = {
             name: value
             for name, value in self._settings.environment().items()
             if name.startswith("PROMPTBUS_")
         }
+        return own_environment() | self._variables | settings
 
     def family(self) -> ProcessFamily:
         """All its processes."""
@@ -72,7 +77,8 @@ class PromptbusSystem:
 
     def _start_up(self, stack: ExitStack) -> None:
         argv = ("promptbus", "up", "--data-dir", str(self._data_dir), "--port", "0")
-        process, log = self._start(stack, "main", argv, own_environment())
+        env = own_environment() | self._variables
+        process, log = self._start(stack, "main", argv, env)
         endpoint = self._wait_for_endpoint(process, log)
         self._settings = self._settings.with_address(endpoint.address())
 

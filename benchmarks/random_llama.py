@@ -31,7 +31,7 @@ LARGE = RandomLlama("100M", 768, 2048, 12, 12, 4, 16000)
 def save_random_llama(size: RandomLlama, folder: Path) -> int:
     """Write the checkpoint, which never ends a turn by itself; its number of parameters."""
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    _train_tokenizer().save_pretrained(folder)
+    _train_tokenizer(size.vocab_size).save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=size.vocab_size,
@@ -49,7 +49,8 @@ def save_random_llama(size: RandomLlama, folder: Path) -> int:
     return int(model.num_parameters())
 
 
-def _train_tokenizer() -> PreTrainedTokenizerFast:
+def _train_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
+    """A tokenizer in which every id is some text, so that whoever streams sees each token."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -60,4 +61,6 @@ def _train_tokenizer() -> PreTrainedTokenizerFast:
     )
     texts = sorted(str(path) for path in (REPOSITORY / "docs").glob("*.md"))
     tokenizer.train(texts, trainer)
+    num_missing = vocab_size - tokenizer.get_vocab_size()
+    tokenizer.add_tokens([f" word{number}" for number in range(num_missing)])
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer)  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ from providers.registries.model_registry import ModelRegistry
 from providers.registries.strategy_registry import StrategyRegistry
 
 MEASURED_NAME = "memory.json"
+SPEEDS_NAME = "speeds.json"
 
 
 def build_gateway(settings: Settings, devices: Iterable[DeviceReport]) -> ProviderGateway:
@@ -36,6 +37,7 @@ def build_gateway(settings: Settings, devices: Iterable[DeviceReport]) -> Provid
         measured=MeasuredMemory(settings.data_dir / MEASURED_NAME, settings.executor_name),
         max_wait_s=settings.max_wait_s,
         kv_tokens=settings.kv_tokens,
+        speeds_file=settings.data_dir / SPEEDS_NAME,
         host=settings.executor_name,
     )
     files: tuple[Path, ...] = (settings.models_file,) if settings.models_file else ()

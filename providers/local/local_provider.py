@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from contracts.errors import Cancelled, OutOfMemory
 from contracts.generation import Source
@@ -33,6 +34,8 @@ class LocalProvider:
 
     ``budgets`` are bytes per device by torch's names (default: the RAM that is free, less a
     reserve); see :class:`ModelManager` for the rest.
+    ``speeds_file`` keeps which kind of weights was measured to be the fastest here; without one
+    the likely one is taken.
     ``num_threads`` bounds torch's threads for the whole process; None leaves torch's choice.
     ``load`` makes the engines; None stands for :func:`host_model` and its measuring.
     """
@@ -48,11 +51,14 @@ class LocalProvider:
         measured: MeasuredMemory | None = None,
         max_wait_s: float = DEFAULT_MAX_WAIT_S,
         kv_tokens: int | None = None,
+        speeds_file: Path | None = None,
         num_threads: int | None = None,
         host: str | None = None,
         load: LoadEngine | None = None,
     ) -> None:
         self._num_threads = num_threads
+        self._speeds_file = speeds_file
+        self._host_name = host or ""
         self._available = all(
             importlib.util.find_spec(name) is not None for name in ("torch", "transformers")
         )
@@ -184,11 +190,18 @@ class LocalProvider:
     ) -> HostedEngine:
         # Here and not above, because the import takes seconds and most processes load no model;
         # and before the measuring, because what it takes is no model's.
+        from providers.local.form_speeds import FormSpeeds  # noqa: PLC0415
         from providers.local.hosting import host_model  # noqa: PLC0415
 
+        file = self._speeds_file
         with watch_growth(reservation.devices) as growth:
             engine = host_model(
-                entry, strategy, reservation, on_bytes, num_threads=self._num_threads
+                entry,
+                strategy,
+                reservation,
+                on_bytes,
+                num_threads=self._num_threads,
+                speeds=None if file is None else FormSpeeds(file, self._host_name),
             )
         return HostedEngine(engine, measured_devices(reservation, growth, engine.size_bytes))
 

@@ -1,0 +1,162 @@
+"""Generation through the bus, held against transformers alone and ``transformers serve``.
+
+Run: ``python -m benchmarks.model_host [--rounds 5] [--sizes 100M]``. All contestants are processes
+that wait while another one works; they take turns within each round, because the speed of a shared
+machine drifts, and ratios are taken within rounds. 0 when every mark was met, 1 otherwise.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.contestant import Contestant
+from benchmarks.figure import Figure, judged, table_of
+from benchmarks.generation_work import EQUAL, MIXED
+from benchmarks.main_job import machine
+from benchmarks.measure import compare, p50
+from benchmarks.promptbus_system import PromptbusSystem, own_environment
+from benchmarks.random_llama import LARGE, SMALL, RandomLlama, save_random_llama
+
+MODEL = "random"
+# Which way is held against which, and the least ratio of tokens per second.
+MARKS: Sequence[tuple[str, str, float]] = (
+    ("standard", "bare", 0.97),
+    ("standard", "serve", 1.0),
+    ("standard_mixed", "static_mixed", 1.0),
+    ("standard", "sequential", 4.0),
+    ("optimized", "standard", 1.5),
+)
+MAX_FIRST_TOKEN_MS = 15.0
+MAX_LOAD_RATIO = 1.2
+NAMES = {
+    "standard": "through the bus",
+    "standard_mixed": "through the bus, mixed lengths",
+    "optimized": "through the bus, optimized",
+    "optimized_mixed": "through the bus, optimized, mixed lengths",
+    "bare": "bare manager",
+    "bare_mixed": "bare manager, mixed lengths",
+    "serve": "transformers serve",
+    "serve_mixed": "transformers serve, mixed lengths",
+    "static": "static batch",
+    "static_mixed": "static batch, mixed lengths",
+    "sequential": "sequential generate",
+}
+
+
+def measure(size: RandomLlama, rounds: int, num_threads: int, folder: Path) -> Iterator[Figure]:
+    """All figures of one size of model."""
+    checkpoint = folder / "checkpoint"
+    save_random_llama(size, checkpoint)
+    models = folder / "models.toml"
+    models.write_text(f'[models.{MODEL}]\nsource = "{checkpoint}"\n', encoding="utf-8")
+    variables = {
+        "PROMPTBUS_MODELS_FILE": str(models),
+        "PROMPTBUS_DEFAULT_MODEL": MODEL,
+        "PROMPTBUS_PRELOAD": MODEL,
+    }
+    with ExitStack() as stack:
+        system = stack.enter_context(PromptbusSystem(folder / "data", variables=variables))
+
+        def contestant(name: str, *argv: str, env: dict[str, str]) -> Contestant:
+            command = (sys.executable, "-m", f"benchmarks.{name}", *argv)
+            return stack.enter_context(Contestant(name, command, folder / f"{name}.log", env))
+
+        ours = contestant("generation_client", MODEL, env=system.environment())
+        plain = contestant(
+            "generation_peer", str(checkpoint), str(num_threads), env=own_environment()
+        )
+        served = contestant("serve_peer", str(checkpoint), env=own_environment())
+        speeds = _speeds(_ways(ours, plain, served), rounds)
+        yield from _speed_figures(size, speeds)
+        yield from _latency_figures(size, ours, plain, max(rounds, 5))
+
+
+def _ways(ours: Contestant, plain: Contestant, served: Contestant) -> dict[str, Contestant]:
+    owners = {"standard": ours, "optimized": ours, "serve": served}
+    return {name: owners.get(name.removesuffix("_mixed"), plain) for name in NAMES}
+
+
+def _speeds(ways: dict[str, Contestant], rounds: int) -> dict[str, list[float]]:
+    """Tokens per second of each way, by round."""
+    for name, contestant in ways.items():
+        contestant.do(name, 1)
+    speeds: dict[str, list[float]] = defaultdict(list)
+    for number in range(rounds):
+        # The order turns, so that no way always follows the same one.
+        names = list(ways)[number % len(ways) :] + list(ways)[: number % len(ways)]
+        for name in names:
+            work = MIXED if name.endswith("_mixed") else EQUAL
+            took_ms = ways[name].do(name, 1).times_ms[name][0]
+            speeds[name].append(work.num_tokens / took_ms * 1000)
+    return speeds
+
+
+def _speed_figures(size: RandomLlama, speeds: dict[str, list[float]]) -> Iterator[Figure]:
+    marked = {(ours, theirs): least for ours, theirs, least in MARKS}
+    for (ours, theirs), least in marked.items():
+        found = compare(speeds[ours], speeds[theirs])
+        yield Figure(
+            name=f"{size.name}, {NAMES[ours]}",
+            value=f"{found.ours:.0f} tokens/s",
+            beside=f"{NAMES[theirs]} {found.theirs:.0f}",
+            ratio=f"{found.ratio:.2f} ({found.lowest_ratio:.2f} to {found.highest_ratio:.2f})",
+            mark=f"≥ {least:g}",
+            met=judged(holds=found.ratio >= least),
+        )
+    for key, name in NAMES.items():
+        yield Figure(f"{size.name}, {name}", f"{p50(speeds[key]):.0f} tokens/s")
+
+
+def _latency_figures(
+    size: RandomLlama, ours: Contestant, plain: Contestant, num: int
+) -> Iterator[Figure]:
+    firsts, theirs, loads = [], [], []
+    ours.do("first", 2)
+    plain.do("first", 2)
+    for _ in range(4 * num):
+        times = ours.do("first", 1).times_ms
+        firsts.append(times["first"][0])
+        loads.append(times["load_time"][0])
+        theirs.append(plain.do("first", 1).times_ms["first"][0])
+    over_ms = p50([mine - other for mine, other in zip(firsts, theirs, strict=True)])
+    yield Figure(
+        name=f"{size.name}, first token through the bus, p50",
+        value=f"{p50(firsts):.1f} ms",
+        beside=f"in-process streamer {p50(theirs):.1f} ms, over it {over_ms:.1f} ms",
+        mark=f"≤ {MAX_FIRST_TOKEN_MS:g} ms over",
+        met=judged(holds=over_ms <= MAX_FIRST_TOKEN_MS),
+    )
+    yield Figure(
+        name=f"{size.name}, load time of a resident model",
+        value=f"{max(loads):.0f} ms",
+        mark="0",
+        met=judged(holds=max(loads) == 0),
+    )
+
+
+def main() -> int:
+    """Measure, print, tell whether the marks were met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sizes", nargs="*", default=[SMALL.name, LARGE.name])
+    options = parser.parse_args()
+    figures: list[Figure] = []
+    for size in (SMALL, LARGE):
+        if size.name in options.sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                figures += measure(size, options.rounds, options.threads, Path(folder))
+    console = Console(highlight=False)
+    console.print(table_of(figures))
+    console.print(f"\n{machine()}", style="dim")
+    return 1 if any(figure.met == "not met" for figure in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""``transformers serve`` with continuous batching, as a contestant: the same work over HTTP."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.batch_server import serve
+from benchmarks.generation_work import EQUAL, MIXED, Workload
+
+START_TIMEOUT_S = 120.0
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[str]:
+    """The server on a free port of loopback; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("transformers")),
+        *("serve", str(folder), "--continuous-batching", "--attn-implementation", "sdpa"),
+        *("--cb-num-blocks", "64", "--host=127.0.0.1", f"--port={port}", "--device=cpu"),
+        stdout=sys.stderr,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"},
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        async with httpx2.AsyncClient(trust_env=False) as http, asyncio.timeout(START_TIMEOUT_S):
+            while not await _is_healthy(http, url):
+                await asyncio.sleep(0.2)
+        yield url
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _is_healthy(http: httpx2.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(f"{url}/health")).is_success
+    except httpx2.TransportError:
+        return False
+
+
+async def main(folder: Path) -> None:
+    """Serve batches of ``serve`` and ``serve_mixed``."""
+    async with started(folder) as url, httpx2.AsyncClient(trust_env=False, timeout=120) as http:
+
+        async def one(prompt: str, max_tokens: int) -> int:
+            body = {"model": str(folder), "prompt": prompt, "max_tokens": max_tokens}
+            answer = await http.post(f"{url}/v1/completions", json={**body, "temperature": 0})
+            answer.raise_for_status()
+            return int(answer.json()["usage"]["completion_tokens"])
+
+        async def whole(work: Workload) -> float:
+            began = time.perf_counter()
+            counts = await asyncio.gather(
+                *(one(*pair) for pair in zip(work.prompts, work.max_tokens, strict=True))
+            )
+            took_ms = (time.perf_counter() - began) * 1000
+            if sum(counts) != work.num_tokens:
+                raise RuntimeError(f"{sum(counts)} tokens came instead of {work.num_tokens}")
+            return took_ms
+
+        async def equal() -> Mapping[str, float]:
+            return {"serve": await whole(EQUAL)}
+
+        async def mixed() -> Mapping[str, float]:
+            return {"serve_mixed": await whole(MIXED)}
+
+        await serve({"serve": equal, "serve_mixed": mixed})
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
