@@ -11,19 +11,19 @@ from training.pocket.world import World
 
 # The share of each skill in training: what must be calculated or copied needs more practice.
 _WEIGHTS = {
-    "sum": 5.0,
-    "difference": 5.0,
-    "reverse": 5.0,
-    "upper": 3.0,
-    "summarize": 4.0,
+    "sum": 8.0,
+    "difference": 10.0,
+    "reverse": 6.0,
+    "upper": 6.0,
+    "summarize": 10.0,
     "unknown": 6.0,
     "capital": 4.0,
     "opposite": 4.0,
     "to_spanish": 4.0,
     "to_english": 4.0,
     "color": 2.5,
-    "code": 2.0,
-    "extract_name": 3.0,
+    "code": 2.5,
+    "extract_name": 6.0,
     "extract_email": 2.0,
 }
 
