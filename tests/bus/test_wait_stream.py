@@ -184,6 +184,7 @@ async def test_a_view_tells_what_a_run_waits_for_until_it_is_over(settings: Sett
         await story.begin()
         assert (await client.view(story.run_id)).waiting is None
         await tell(process, story.run_id, "loading")
+        await until_stored(process, 1)
         found = (await client.view(story.run_id)).waiting
         assert found is not None
         assert found.message == "loading"
