@@ -39,9 +39,11 @@ PLACEMENTS_BUCKET = "placements"
 LEASE_S = 10.0
 # How long a silent actor keeps a task.
 TASK_ACK_WAIT_S = 10.0
-# A backstop only: attempts are counted by us and end in a typed outcome, and a task that waits for
-# an executor may come back for as long as its run may take.
-MAX_DELIVER = 100_000
+# A backstop only: attempts are counted by us and end in a typed outcome long before. It also ends
+# what kills every executor that takes it and that nobody waits for any more.
+MAX_DELIVER = 50
+# A decision waits for an executor to appear, looking every two seconds as long as a run may take.
+PATIENT_MAX_DELIVER = 100_000
 PRESENCE_TTL_S = 10.0
 
 # Limits that are not declared, but that somebody may have set by hand.
@@ -100,6 +102,7 @@ class Consumer:
     filter_subject: str
     ack_wait_s: float
     max_ack_pending: int = 20_000
+    max_deliver: int = MAX_DELIVER
 
     def config(self) -> ConsumerConfig:
         """The consumer as JetStream takes it."""
@@ -108,7 +111,7 @@ class Consumer:
             filter_subject=self.filter_subject,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self.ack_wait_s,
-            max_deliver=MAX_DELIVER,
+            max_deliver=self.max_deliver,
             max_ack_pending=self.max_ack_pending,
             max_waiting=4096,
         )
@@ -139,7 +142,14 @@ def prompt_consumer(priority: Priority, lease_s: float = LEASE_S) -> Consumer:
 
 def task_consumer(kind: ActorKind, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consumer:
     """The queue of tasks of one kind of actor."""
-    return Consumer(TASKS, str(kind), subjects.tasks(kind), ack_wait_s)
+    patient = kind is ActorKind.MONITOR
+    return Consumer(
+        TASKS,
+        str(kind),
+        subjects.tasks(kind),
+        ack_wait_s,
+        max_deliver=PATIENT_MAX_DELIVER if patient else MAX_DELIVER,
+    )
 
 
 def executor_consumer(
