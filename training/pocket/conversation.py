@@ -15,7 +15,7 @@ _WEIGHTS = {
     "difference": 10.0,
     "reverse": 6.0,
     "upper": 6.0,
-    "summarize": 10.0,
+    "summarize": 14.0,
     "unknown": 6.0,
     "capital": 4.0,
     "opposite": 4.0,
@@ -29,7 +29,6 @@ _WEIGHTS = {
 
 # Skills whose answer may be asked for as {"answer": ...}.
 _WRAPPED = {"capital", "color", "opposite", "sum", "difference", "to_spanish", "to_english"}
-_ARITHMETIC = {"sum", "difference"}
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,6 @@ class Conversations:
             kinds += ["language", "language"]
         if exchange.skill in _WRAPPED or exchange.skill.startswith("extract"):
             kinds += ["retry_json", "retry_json"]
-        if exchange.skill in _ARITHMETIC:
-            kinds += ["retry_number", "retry_number"]
         if exchange.skill == "code":
             kinds += ["retry_code", "retry_code"]
         kind = rng.choice(kinds)
@@ -113,8 +110,6 @@ class Conversations:
 
 
 def _granted(exchange: Exchange, kind: str, target: Language) -> Exchange:
-    if kind == "retry_number":
-        return exchange.with_answer(exchange.answer.rpartition(" ")[2])
     if kind == "retry_json" and exchange.skill in _WRAPPED:
         wrapped = json.dumps({"answer": exchange.answer}, ensure_ascii=False)
         return exchange.with_answer(wrapped)

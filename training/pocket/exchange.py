@@ -18,7 +18,8 @@ class Exchange:
     """What a user says, what the model is to answer, and in which other language it could.
 
     ``translated`` is the answer in the other language, where the skill has one. ``is_spelled``
-    asks the encoder to write the answer letter by letter.
+    asks the encoder to write the answer letter by letter, ``is_copied`` to spell in it the words
+    that it spells in the prompt.
     """
 
     skill: str
@@ -27,6 +28,7 @@ class Exchange:
     answer: str
     translated: str | None = None
     is_spelled: bool = False
+    is_copied: bool = False
 
     def with_answer(self, answer: str) -> "Exchange":
         """The same question with another answer."""
@@ -38,7 +40,8 @@ def quoted(word: str, rng: random.Random, share: float = 0.4) -> str:
     return rng.choice(_QUOTES).format(word) if rng.random() < share else word
 
 
-def _contract(text: str, language: Language) -> str:
+def contract(text: str, language: Language) -> str:
+    """The two contractions of Spanish, *del* and *al*."""
     if language is Language.SPANISH:
         return text.replace(" de el ", " del ").replace(" a el ", " al ")
     return text
@@ -60,8 +63,13 @@ def compose(
     language: Language,
     split: Split,
     rng: random.Random,
+    is_addressed: bool = True,
 ) -> str:
-    """Opener, phrasing and closer, disturbed and filled: a prompt as a person would type it."""
+    """Opener, phrasing and closer, disturbed and filled: a prompt as a person would type it.
+
+    ``is_addressed`` allows openers and closers. Small talk does without: "hello, thanks, bye" has
+    no one right answer.
+    """
     core = " ".join(expand(template, rng).split())
     if split is Split.TRAIN and rng.random() < _STRAY:
         glue = world.fillers[language]["glue"].train
@@ -75,7 +83,7 @@ def compose(
     starts_in_slot = core.startswith(("{sentence}", "{text}"))
     if language is Language.ENGLISH and rng.random() < _BRITISH:
         core = core.replace("color", "colour")
-    if not starts_in_slot and rng.random() < 0.5:
+    if is_addressed and not starts_in_slot and rng.random() < 0.5:
         opener = world.filler("opener", language, split, rng)
         closer = "" if ends_in_slot else world.filler("closer", language, split, rng)
         core = _join(opener, core, closer)
@@ -90,4 +98,4 @@ def compose(
     text = disturb(core, rng).format(**slots)
     if text[0].islower() and core.startswith("{") and rng.random() < 0.3 and not starts_in_slot:
         text = text[0].upper() + text[1:]
-    return _contract(text, language)
+    return contract(text, language)

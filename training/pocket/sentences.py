@@ -8,7 +8,7 @@ from training.pocket.words import date, email, made_up, person
 from training.pocket.world import World
 
 # Word salad teaches to copy any sentence instead of recalling the trained ones.
-_SALAD = 0.6
+_SALAD = 0.85
 
 
 def _salad(world: World, language: Language, rng: random.Random, *, with_names: bool = True) -> str:
@@ -24,9 +24,9 @@ def _salad(world: World, language: Language, rng: random.Random, *, with_names: 
         kind = rng.random()
         if kind < 0.4:
             words.append(rng.choice(glue))
-        elif kind < 0.75:
+        elif kind < 0.7:
             words.append(rng.choice(rng.choice(pools)))
-        elif kind < 0.8:
+        elif kind < 0.74:
             words.append(str(rng.randint(0, 2100)))
         else:
             words.append(made_up(language, rng))

@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable
 
-from training.pocket.exchange import Exchange, compose, quoted
+from training.pocket.exchange import Exchange, compose, contract, quoted
 from training.pocket.noise import disturb_item
 from training.pocket.phrasing import Language, Split, expand
 from training.pocket.sentences import sentence_with, text_to_summarize
@@ -83,7 +83,16 @@ class Skills:
 
     def _talker(self, skill: str) -> Callable[[Language, Split, random.Random], Exchange]:
         def make(language: Language, split: Split, rng: random.Random) -> Exchange:
-            prompt = self._prompt(skill, {}, language, split, rng)
+            template = self._world.phrasing(skill, language, split, rng)
+            prompt = compose(
+                template,
+                {},
+                world=self._world,
+                language=language,
+                split=split,
+                rng=rng,
+                is_addressed=False,
+            )
             return self._told(skill, prompt, language, {})
 
         return make
@@ -196,7 +205,7 @@ class Skills:
 
     def _upper(self, language: Language, split: Split, rng: random.Random) -> Exchange:
         word, section = self._cased(self._word(language, split, rng), rng), "upper"
-        if rng.random() < 0.15:
+        if rng.random() < 0.25:
             section, word = "upper_phrase", f"{word} {self._word(language, split, rng)}"
         slots = {"word": quoted(word, rng)}
         prompt = self._prompt(section, slots, language, split, rng)
@@ -211,9 +220,8 @@ class Skills:
         found = sentence_with(kind, self._world, language, split, rng)
         skill = f"extract_{kind}"
         prompt = self._prompt(skill, {"sentence": found.sentence}, language, split, rng)
-        return Exchange(
-            skill, language, prompt, json.dumps({kind: found.value}, ensure_ascii=False)
-        )
+        answer = json.dumps({kind: found.value}, ensure_ascii=False)
+        return Exchange(skill, language, prompt, answer, is_copied=True)
 
     def _code(self, language: Language, split: Split, rng: random.Random) -> Exchange:
         snippet = rng.choice(self._world.snippets)
@@ -227,7 +235,8 @@ class Skills:
     def _summarize(self, language: Language, split: Split, rng: random.Random) -> Exchange:
         text, first = text_to_summarize(self._world, language, split, rng)
         prompt = self._prompt("summarize", {"text": text}, language, split, rng)
-        return Exchange("summarize", language, prompt, first)
+        answer = contract(first, language)
+        return Exchange("summarize", language, prompt, answer, is_copied=True)
 
     def _unknown(self, language: Language, split: Split, rng: random.Random) -> Exchange:
         def other() -> str:

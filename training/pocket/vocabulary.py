@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ _SPECIAL = [PAD, BEGIN, END, SYSTEM, USER, ASSISTANT]
 # Letters of two bytes that Spanish needs; each becomes one token, so that a letter is a token.
 _LETTERS = "áéíóúñüÁÉÍÓÚÑÜ¿¡«»"
 _IGNORED_LABEL = -100
+# A text of unknown words is all letters; copying such long rows needs practice of its own.
+_COPIED_SHARES = [0.0, 0.0, 0.1, 0.2, 0.4, 0.8]
 
 CHAT_TEMPLATE = (
     "{{- '<|begin|>' }}\n"
@@ -130,35 +133,47 @@ class Encoder:
             at += step
         return ids
 
-    def _text(self, text: str, spelled_share: float, rng: random.Random) -> list[int]:
+    def _pieces(self, text: str) -> list[str]:
+        return [piece for piece, _ in self._pre_tokenizer.pre_tokenize_str(text)]
+
+    def _drawn(self, text: str, share: float, rng: random.Random) -> set[str]:
+        return {piece for piece in self._pieces(text) if share and rng.random() < share}
+
+    def _text(self, text: str, spelled_pieces: Container[str]) -> list[int]:
         ids: list[int] = []
-        for piece, _ in self._pre_tokenizer.pre_tokenize_str(text):
+        for piece in self._pieces(text):
             spelled = self._spelled.get(piece)
             if spelled is None:
                 spelled = self._spelled[piece] = self._spell(piece)
                 whole = self._vocab.get(piece)
                 self._whole[piece] = spelled if whole is None else [whole]
-            is_spelled = spelled_share and rng.random() < spelled_share
-            ids += spelled if is_spelled else self._whole[piece]
+            ids += spelled if piece in spelled_pieces else self._whole[piece]
         return ids
 
     def encode(self, conversation: Conversation, rng: random.Random) -> tuple[list[int], list[int]]:
         """Ids and labels; only answers carry labels.
 
         In a share of conversations known words of the prompts are spelled by letters, which
-        teaches the spelling of whole-word tokens and makes the model indifferent to case.
+        teaches the spelling of whole-word tokens and makes the model indifferent to case. What is
+        copied is spelled as it stands in the prompt: else the model would learn to guess the known
+        word that begins like an unknown one.
         """
         share = rng.choice([0.0] * 7 + [0.1, 0.1, 0.4])
         vocab = self._vocab
         ids = [vocab[BEGIN]]
         if conversation.system:
-            text = self._text(conversation.system, share, rng)
+            text = self._text(conversation.system, self._drawn(conversation.system, share, rng))
             ids += [vocab[SYSTEM], *text, vocab[END]]
         labels = [_IGNORED_LABEL] * len(ids)
         for exchange in conversation.exchanges:
-            prompt = self._text(exchange.prompt.strip(), share, rng)
+            own_share = rng.choice(_COPIED_SHARES) if exchange.is_copied else share
+            spelled = self._drawn(exchange.prompt, own_share, rng)
+            prompt = self._text(exchange.prompt.strip(), spelled)
             prompt = [vocab[USER], *prompt, vocab[END], vocab[ASSISTANT]]
-            answer = self._text(exchange.answer, 1.0 if exchange.is_spelled else 0.0, rng)
+            spelled = spelled if exchange.is_copied else set()
+            if exchange.is_spelled:
+                spelled = set(self._pieces(exchange.answer))
+            answer = self._text(exchange.answer, spelled)
             answer.append(vocab[END])
             ids += prompt + answer
             labels += [_IGNORED_LABEL] * len(prompt) + answer
