@@ -34,6 +34,7 @@ SPANS = "SPANS"
 DEAD = "DEAD"
 ACTORS_BUCKET = "actors"
 PLACEMENTS_BUCKET = "placements"
+KEYS_BUCKET = "keys"
 
 # How long a silent coordinator keeps a run before another takes over.
 LEASE_S = 10.0
@@ -123,6 +124,7 @@ class Bucket:
 
     name: str
     ttl_s: float = 0.0
+    storage: StorageType = StorageType.MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,11 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
             *(prompt_consumer(priority, lease_s) for priority in Priority),
             *(task_consumer(kind) for kind in _TASK_ACTORS),
         ),
-        buckets=(Bucket(ACTORS_BUCKET, PRESENCE_TTL_S), Bucket(PLACEMENTS_BUCKET)),
+        buckets=(
+            Bucket(ACTORS_BUCKET, PRESENCE_TTL_S),
+            Bucket(PLACEMENTS_BUCKET),
+            Bucket(KEYS_BUCKET, storage=StorageType.FILE),
+        ),
         num_replicas=num_replicas,
     )
 
@@ -247,7 +253,8 @@ async def restore(jetstream: JetStreamContext, topology: Topology) -> None:
         if stream.storage is StorageType.MEMORY:
             await ensure_stream(jetstream, stream.config(topology.num_replicas))
     for bucket in topology.buckets:
-        await ensure_stream(jetstream, _bucket_config(bucket, topology.num_replicas))
+        if bucket.storage is StorageType.MEMORY:
+            await ensure_stream(jetstream, _bucket_config(bucket, topology.num_replicas))
     for consumer in topology.consumers:
         await ensure_consumer(jetstream, consumer)
 
@@ -299,7 +306,7 @@ def _bucket_config(bucket: Bucket, num_replicas: int) -> StreamConfig:
         name=f"KV_{bucket.name}",
         subjects=[f"$KV.{bucket.name}.>"],
         retention=RetentionPolicy.LIMITS,
-        storage=StorageType.MEMORY,
+        storage=bucket.storage,
         max_msgs_per_subject=1,
         max_age=bucket.ttl_s,
         discard=DiscardPolicy.NEW,

@@ -31,7 +31,8 @@ from contracts.task import AnalyzePrompt, GenerateAnswer
 from promptbus.nats_server import NatsServer
 from tests.bus.tools import until
 
-STREAMS = {"PROMPTS", "TASKS", "RUNS", "TOKENS", "SPANS", "DEAD", "KV_actors", "KV_placements"}
+BUCKETS = {"KV_actors", "KV_placements", "KV_keys"}
+STREAMS = {"PROMPTS", "TASKS", "RUNS", "TOKENS", "SPANS", "DEAD"} | BUCKETS
 
 
 async def test_everything_declared_is_made(nats_server: NatsServer) -> None:
