@@ -16,6 +16,7 @@ from bus.token_stream import TokenWriter
 from bus.wait_stream import WaitWriter
 from contracts import semconv, subjects
 from contracts.actor_kind import ActorKind
+from contracts.dead_letter import DeadLetter
 from contracts.envelope import CE_TYPE, decode, type_name
 from contracts.errors import (
     MalformedMessage,
@@ -24,7 +25,7 @@ from contracts.errors import (
     RemoteError,
     Unexpected,
 )
-from contracts.event import DeadLetter, StepEvent, StepFailed
+from contracts.event import StepEvent, StepFailed
 from contracts.task import Task
 from contracts.waiting import WaitNote
 
@@ -236,11 +237,13 @@ async def bury(
 ) -> None:
     """Write a dead letter: what came, why nobody could handle it, and for which run."""
     logger.warning("dead letter for %s: %s", actor, error)
+    payload = delivery.data[:MAX_DEAD_PAYLOAD_BYTES].decode(errors="replace")
     letter = DeadLetter(
         actor=actor,
         subject=delivery.subject,
         error=error.to_wire(),
-        payload=delivery.data[:MAX_DEAD_PAYLOAD_BYTES].decode(errors="replace"),
+        payload=payload,
+        is_whole=payload.encode() == delivery.data,
         run_id=run_id,
         trace_id=_trace_id(delivery),
         num_delivered=delivery.num_delivered,

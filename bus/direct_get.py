@@ -77,6 +77,18 @@ class DirectGet:
             raise BusUnavailable(f"stream {self._stream} does not answer")
         return answer
 
+    async def read_until_found(self, subject: str) -> StoredMessage:
+        """The last message on ``subject``, which is known to be there; a replica may lag behind.
+
+        Raises: BusUnavailable when it cannot be read.
+        """
+        for attempt in range(ATTEMPTS):
+            found = await self.read_last(subject)
+            if found:
+                return found[0]
+            await anyio.sleep(0.1 * (attempt + 1))
+        raise BusUnavailable(f"stream {self._stream} holds {subject}, but does not show it")
+
     async def _ask(self, request: dict[str, Any]) -> list[StoredMessage] | None:
         """One request; None when the answer broke off or nobody answered."""
         client = self._connection.client

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from contracts.dead_letter import DEAD_LETTERS
 from contracts.errors import MalformedMessage
-from contracts.event import EVENTS, DeadLetter, Event
+from contracts.event import EVENTS, Event
 from contracts.message import Message
 from contracts.prompt import SubmitPrompt
 from contracts.task import TASKS
@@ -27,7 +28,7 @@ MSG_ID = "Nats-Msg-Id"
 TRACEPARENT = "traceparent"
 
 TYPE_PREFIX = "promptbus."
-MESSAGES: tuple[type[Message], ...] = (SubmitPrompt, *TASKS, *EVENTS, DeadLetter)
+MESSAGES: tuple[type[Message], ...] = (SubmitPrompt, *TASKS, *EVENTS, *DEAD_LETTERS)
 _BY_TYPE: dict[str, type[Message]] = {f"{TYPE_PREFIX}{cls.__name__}": cls for cls in MESSAGES}
 
 MessageT = TypeVar("MessageT", bound=Message)

@@ -192,18 +192,6 @@ class RunCancelled(Outcome):
     reason: str = ""
 
 
-class DeadLetter(Message):
-    """A task or message that nobody could handle, and why."""
-
-    actor: str
-    subject: str
-    error: ErrorInfo
-    payload: str
-    run_id: str | None = None
-    trace_id: str | None = None
-    num_delivered: int = 1
-
-
 EVENTS: tuple[type[Event], ...] = (
     RunStarted,
     PromptAnalyzed,

@@ -131,10 +131,11 @@ class SubmitPrompt(PromptBody, Message):
     """The command on ``prompts.<priority>``; its PubAck is the acceptance.
 
     ``run_id`` may be left out by plain NATS clients; it is then derived from the message's place
-    in the stream.
+    in the stream. ``replay_of`` names the run that this one tries again.
     """
 
     run_id: RunId | None = None
+    replay_of: RunId | None = None
 
     @classmethod
     def of(cls, request: PromptRequest, run_id: str) -> Self:

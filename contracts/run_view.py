@@ -51,6 +51,7 @@ class RunView(Message):
     error: ErrorInfo | None = None
     reason: str | None = None
     session_id: str | None = None
+    replay_of: str | None = None
     trace_id: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -80,6 +81,7 @@ def _fields_of(entry: JournalEntry) -> dict[str, Any]:
             return {
                 "prompt": event.submitted.text,
                 "session_id": event.submitted.session_id,
+                "replay_of": event.submitted.replay_of,
                 "trace_id": event.trace_id,
                 "started_at": entry.stored_at,
             }

@@ -161,6 +161,16 @@ def dead(actor: ActorKind) -> str:
     return f"dead.{actor}"
 
 
+def dead_edited(letter_id: int) -> str:
+    """Where another payload for that letter stands; the last one counts."""
+    return f"dead.edited-{letter_id}"
+
+
+def dead_settled(letter_id: int) -> str:
+    """Where it stands what became of that letter; written once."""
+    return f"dead.settled-{letter_id}"
+
+
 def parse_run(subject: str) -> RunSubject:
     """Parse ``runs.…`` or ``stored.runs.…``.
 

@@ -9,8 +9,9 @@ import pytest
 from actors.task_server import MAX_DEAD_PAYLOAD_BYTES
 from bus.prompt_client import Token
 from contracts.actor_kind import ActorKind
+from contracts.dead_letter import DeadLetter
 from contracts.envelope import CE_TYPE
-from contracts.event import DeadLetter, RunAnswered, RunFailed
+from contracts.event import RunAnswered, RunFailed
 from contracts.prompt import Priority
 from contracts.run_id import new_run_id
 from promptbus.settings import Settings

@@ -15,7 +15,8 @@ from bus.direct_get import DirectGet
 from bus.prompt_client import PromptClient
 from bus.topology import DEAD, TASKS, Consumer, ensure_consumer, task_consumer
 from contracts.actor_kind import ActorKind
-from contracts.event import AnswerGenerated, DeadLetter, Event, Outcome, StepEvent
+from contracts.dead_letter import DeadLetter
+from contracts.event import AnswerGenerated, Event, Outcome, StepEvent
 from contracts.journal_entry import JournalEntry
 from contracts.presence import HostReport, ModelReport
 from contracts.prompt import Priority, SubmitPrompt
