@@ -12,7 +12,7 @@ from api.catalogue import Catalogue
 from api.client_gone import ClientGone
 from api.dependencies import Services
 from api.edge import Edge
-from api.endpoints import inference, openai, orchestrator, system
+from api.endpoints import dead, inference, openai, orchestrator, system
 from api.limits import ApiLimits
 from api.openapi import PROBLEMS, build_openapi
 from api.problem import on_http_exception, on_promptbus_error, problem_response
@@ -34,6 +34,7 @@ _READ_BY_ROUTES = (
     PromptRequest,
     orchestrator.CancelRequest,
     *openai.READ_BY_ROUTES,
+    *dead.READ_BY_ROUTES,
 )
 
 
@@ -85,6 +86,7 @@ def create_app(
     app.include_router(inference.catalogue_router)
     app.include_router(inference.router)
     app.include_router(orchestrator.router)
+    app.include_router(dead.router)
     app.include_router(openai.router)
     app.add_exception_handler(PromptbusError, on_promptbus_error)
     app.add_exception_handler(HTTPException, on_http_exception)

@@ -11,6 +11,7 @@ from typing import Self
 import anyio
 
 from bus.connection import Connection
+from bus.dead_letters import DeadLetters
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
@@ -64,6 +65,7 @@ class PromptClient:
         self._waits = WaitStreams(connection)
         self._board = PresenceBoard(connection)
         self.journal = Journal(connection, publisher)
+        self.dead_letters = DeadLetters(connection, publisher, self.journal)
 
     async def __aenter__(self) -> Self:
         await self._tokens.__aenter__()
@@ -94,7 +96,7 @@ class PromptClient:
         run_id = prompt.run_id or new_run_id()
         command = prompt.model_copy(update={"run_id": run_id})
         await self._publisher.publish(
-            subjects.prompts(priority), command, message_id=run_id, headers=headers
+            subjects.prompts(priority, run_id), command, message_id=run_id, headers=headers
         )
         return run_id
 

@@ -1,11 +1,12 @@
 """The command line. Each command imports what it needs when it runs, so that help is quick."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from promptbus import __version__
+from promptbus.cli.dead_commands import dead_app
+from promptbus.cli.options import DataDir, Json, NatsUrl, run
 
 app = typer.Typer(
     name="promptbus",
@@ -17,19 +18,7 @@ app = typer.Typer(
 )
 run_app = typer.Typer(no_args_is_help=True, help="Look at runs and end them.")
 app.add_typer(run_app, name="run")
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Folder for streams and history. Default: ~/.local/share/promptbus."),
-]
-NatsUrl = Annotated[
-    str | None,
-    typer.Option(
-        help="Use this NATS server; log-in comes from PROMPTBUS_NATS_USER and _PASSWORD, "
-        "_CREDS or _NKEY_SEED."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+app.add_typer(dead_app, name="dead")
 
 
 @app.callback(invoke_without_command=True)
@@ -55,7 +44,7 @@ def up(
     """Start everything on this machine and stay: NATS, all actors, the API."""
     from promptbus.cli.up import run_up
 
-    _run(run_up, first_prompt, port=port, host=host, data_dir=data_dir, nats_url=nats_url)
+    run(run_up, first_prompt, port=port, host=host, data_dir=data_dir, nats_url=nats_url)
 
 
 @app.command()
@@ -95,7 +84,7 @@ def ask(
         "priority": priority,
     }
     given = {name: value for name, value in wishes.items() if value is not None}
-    _run(run_ask, given, as_json, data_dir=data_dir, nats_url=nats_url)
+    run(run_ask, given, as_json, data_dir=data_dir, nats_url=nats_url)
 
 
 @run_app.command("show")
@@ -108,7 +97,7 @@ def run_show(
     """Show a run: prompt, answer, each step with its time."""
     from promptbus.cli.runs import show_run
 
-    _run(show_run, run_id, as_json, data_dir=data_dir, nats_url=nats_url)
+    run(show_run, run_id, as_json, data_dir=data_dir, nats_url=nats_url)
 
 
 @run_app.command("list")
@@ -126,7 +115,7 @@ def run_list(
     """List runs, the newest first."""
     from promptbus.cli.runs import list_runs
 
-    _run(list_runs, state, query, limit, as_json, data_dir=data_dir, nats_url=nats_url)
+    run(list_runs, state, query, limit, as_json, data_dir=data_dir, nats_url=nats_url)
 
 
 @run_app.command("cancel")
@@ -139,7 +128,7 @@ def run_cancel(
     """Cancel a run; its outcome tells how it ended."""
     from promptbus.cli.runs import cancel_run
 
-    _run(cancel_run, run_id, reason, data_dir=data_dir, nats_url=nats_url)
+    run(cancel_run, run_id, reason, data_dir=data_dir, nats_url=nats_url)
 
 
 @app.command()
@@ -156,7 +145,7 @@ def actor(
     """Serve one kind of actor against a NATS server; start as many as are needed."""
     from promptbus.cli.actor import run_actor
 
-    _run(run_actor, kind, data_dir=data_dir, nats_url=nats_url)
+    run(run_actor, kind, data_dir=data_dir, nats_url=nats_url)
 
 
 @app.command()
@@ -178,7 +167,7 @@ def step(
     """
     from promptbus.cli.step import run_step
 
-    _run(run_step, actor_kind, data_dir=data_dir)
+    run(run_step, actor_kind, data_dir=data_dir)
 
 
 @app.command()
@@ -186,7 +175,7 @@ def models(data_dir: DataDir = None, nats_url: NatsUrl = None, as_json: Json = F
     """List the models there are, and where each is resident."""
     from promptbus.cli.models import list_models
 
-    _run(list_models, as_json, data_dir=data_dir, nats_url=nats_url)
+    run(list_models, as_json, data_dir=data_dir, nats_url=nats_url)
 
 
 @app.command()
@@ -194,13 +183,7 @@ def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, as_json: Json = F
     """Check every part this machine needs, and name the cure for what is missing."""
     from promptbus.cli.doctor import run_doctor
 
-    _run(run_doctor, as_json, data_dir=data_dir, nats_url=nats_url)
-
-
-def _run(command: object, *args: object, **settings: object) -> None:
-    from promptbus.cli.shell import run_command
-
-    run_command(command, args, settings)  # type: ignore[arg-type]
+    run(run_doctor, as_json, data_dir=data_dir, nats_url=nats_url)
 
 
 def main() -> None:
