@@ -1,4 +1,4 @@
-"""The outermost layer: refuses over-long headers and lets no exception out as itself."""
+"""The outermost layer: refuses over-long headers, adds those for browsers, hides exceptions."""
 
 import logging
 import traceback
@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problem import problem_response, unexpected_response
+from api.security_headers import secured
 from contracts.errors import ErrorInfo
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class Edge:
         async def watch(message: Message) -> None:
             nonlocal started
             started = True
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": secured(list(message.get("headers", ())))}
             await send(message)
 
         try:
@@ -46,7 +49,7 @@ class Edge:
             _log(scope["method"], exc)
             if started:
                 raise
-            await unexpected_response()(scope, receive, send)
+            await unexpected_response()(scope, receive, watch)
 
     async def _refuse_headers(self, scope: Scope, receive: Receive, send: Send) -> None:
         info = ErrorInfo(

@@ -1,4 +1,4 @@
-"""Which web pages may open a socket here; pure."""
+"""Which web pages may do something here, and by which name this server is reached; pure."""
 
 import ipaddress
 from collections.abc import Collection
@@ -26,6 +26,21 @@ def origin_allowed(origin: str | None, host: str | None, allowed: Collection[str
     default_port = 443 if page.scheme == "https" else 80
     same_port = (page_port or default_port) == (server_port or default_port)
     return page.hostname == server.hostname and same_port
+
+
+def host_allowed(host: str, allowed: Collection[str]) -> bool:
+    """Whether a request to ``host`` (with or without a port) is meant for this server.
+
+    Loopback names always are. Another name that leads here, and is not among ``allowed``, was
+    bent to this machine by somebody else's name server (DNS rebinding).
+    """
+    try:
+        server = urlsplit(f"//{host}")
+        name = server.hostname or ""
+        server.port  # noqa: B018 - raises where it is none
+    except ValueError:
+        return False
+    return is_loopback(name) or name in allowed
 
 
 def is_loopback(host: str) -> bool:

@@ -6,13 +6,16 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from api.accepted_runs import AcceptedRuns
+from api.access import declare_security
 from api.catalogue import Catalogue
 from api.client_gone import ClientGone
 from api.dependencies import Services
 from api.edge import Edge
-from api.endpoints import dead, inference, openai, orchestrator, system
+from api.endpoints import dead, docs_page, inference, openai, orchestrator, system
+from api.gate import Gate
 from api.limits import ApiLimits
 from api.openapi import PROBLEMS, build_openapi
 from api.problem import on_http_exception, on_promptbus_error, problem_response
@@ -20,6 +23,7 @@ from api.readiness import Readiness
 from api.runs import Runs
 from api.validation import refusal_from
 from bus.connection import Connection
+from bus.key_board import KeyBoard
 from bus.presence_board import PresenceBoard
 from bus.prompt_client import PromptClient
 from contracts.errors import PromptbusError
@@ -38,13 +42,22 @@ _READ_BY_ROUTES = (
 )
 
 
+# What pages of other sites, where they are allowed, may send and read.
+_SENT_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID")
+_READ_HEADERS = ("X-Run-Id", "Location", "Retry-After", "RateLimit", "RateLimit-Policy")
+
+
 class Bridge(FastAPI):
-    """FastAPI with the request bodies in its OpenAPI document."""
+    """FastAPI with the request bodies, and where ``has_keys`` the scopes, in its document."""
+
+    has_keys = False
 
     def openapi(self) -> dict[str, Any]:
         """The document, built once."""
         if self.openapi_schema is None:
             self.openapi_schema = build_openapi(self, _READ_BY_ROUTES)
+            if self.has_keys:
+                declare_security(self.openapi_schema)
         return self.openapi_schema
 
 
@@ -55,12 +68,16 @@ def create_app(
     connection: Connection,
     limits: ApiLimits,
     version: str,
+    keys: KeyBoard | None = None,
+    allowed_hosts: Collection[str] | None = None,
     allowed_origins: Collection[str] = (),
 ) -> FastAPI:
     """The bridge on an open ``client``, ``board`` and ``connection``.
 
     It must be served in the event loop these were opened in, by a server with
-    ``limits.uvicorn_options()``. ``allowed_origins`` are foreign pages that may open sockets.
+    ``limits.uvicorn_options()``. With ``keys`` each route needs one of them; without, whoever
+    reaches the server may do everything. ``allowed_hosts`` are its names besides loopback's (None:
+    any), ``allowed_origins`` the sites whose pages may use it.
     """
     app = Bridge(
         title="promptbus",
@@ -68,7 +85,10 @@ def create_app(
         description="Runs prompts through a team of actors on NATS.",
         redirect_slashes=False,
         responses=PROBLEMS,
+        docs_url=None,
+        redoc_url=None,
     )
+    app.has_keys = keys is not None
     catalogue = Catalogue(board)
     app.state.services = Services(
         client=client,
@@ -88,10 +108,26 @@ def create_app(
     app.include_router(orchestrator.router)
     app.include_router(dead.router)
     app.include_router(openai.router)
+    app.include_router(docs_page.router)
     app.add_exception_handler(PromptbusError, on_promptbus_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameter)
     app.add_exception_handler(ClientGone, _on_client_gone)
+    app.add_middleware(
+        Gate,
+        keys=keys,
+        limits=limits,
+        allowed_hosts=allowed_hosts,
+        allowed_origins=allowed_origins,
+    )
+    if allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(allowed_origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=[*_SENT_HEADERS, openai.MODE_HEADER],
+            expose_headers=_READ_HEADERS,
+        )
     app.add_middleware(Edge, max_header_bytes=limits.max_header_bytes)
     return app
 

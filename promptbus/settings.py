@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     nats_creds: FilePath | None = None
     nats_nkey_seed: FilePath | None = None
     nats_ca: FilePath | None = None
+    require_keys: bool | None = None
+    allowed_hosts: Listed = ()
+    allowed_origins: Listed = ()
+    requests_per_minute: int = Field(default=600, ge=1)
+    max_requests: int = Field(default=64, ge=1)
+    max_sockets: int = Field(default=20, ge=1)
     nats_cert: FilePath | None = None
     nats_key: FilePath | None = None
     nats_replicas: int = Field(default=1, ge=1, le=5)

@@ -5,19 +5,21 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import anyio
 import uvicorn
 
 from api.limits import ApiLimits
+from api.origin import is_loopback
 from api.server import create_app
+from bus.key_board import KeyBoard
 from bus.prompt_client import PromptClient
 from contracts.errors import NotReady
 from promptbus import __version__
 from promptbus.process import Process
 from promptbus.settings import Settings
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STOP_S = 5
 BACKLOG = 2048
 
@@ -43,12 +45,12 @@ class _Server(uvicorn.Server):
 def open_listener(settings: Settings) -> Iterator[socket.socket]:
     """The socket of the API, bound before anything else is started.
 
-    Raises: NotReady when the address is taken, or is not loopback while the API has no keys.
+    Raises: NotReady when the address is taken, or is not loopback while keys are switched off.
     """
-    if settings.host not in LOOPBACK:
+    if settings.require_keys is False and not is_loopback(settings.host):
         raise NotReady(
-            f"the API is not bound to {settings.host}: it has no access keys yet",
-            cure="bind it to 127.0.0.1 and put a proxy with authentication in front",
+            f"the API is not bound to {settings.host} without keys: who reaches it would own it",
+            cure="leave PROMPTBUS_REQUIRE_KEYS away, or bind it to 127.0.0.1",
         )
     with _bound(settings.host, settings.port) as listener:
         yield listener
@@ -56,8 +58,19 @@ def open_listener(settings: Settings) -> Iterator[socket.socket]:
 
 @asynccontextmanager
 async def serve_api(process: Process, listener: socket.socket) -> AsyncIterator[str]:
-    """Serve on ``listener`` until the context is left; yields the base URL."""
-    limits = ApiLimits()
+    """Serve on ``listener`` until the context is left; yields the base URL.
+
+    Raises: NotReady when keys are needed and there is none.
+    """
+    settings = process.settings
+    limits = ApiLimits(
+        requests_per_minute=settings.requests_per_minute,
+        max_requests=settings.max_requests,
+        max_sockets=settings.max_sockets,
+    )
+    keys = KeyBoard(process.connection, process.publisher) if needs_keys(settings) else None
+    if keys is not None:
+        await _check_keys(keys, settings)
     async with PromptClient(process.connection, process.publisher, process.stored) as client:
         app = create_app(
             client=client,
@@ -65,6 +78,9 @@ async def serve_api(process: Process, listener: socket.socket) -> AsyncIterator[
             connection=process.connection,
             limits=limits,
             version=__version__,
+            keys=keys,
+            allowed_hosts=_allowed_hosts(settings),
+            allowed_origins=settings.allowed_origins,
         )
         config = uvicorn.Config(
             app,
@@ -81,6 +97,29 @@ async def serve_api(process: Process, listener: socket.socket) -> AsyncIterator[
                 yield _url(listener)
             finally:
                 server.should_exit = True
+
+
+def needs_keys(settings: Settings) -> bool:
+    """Whether the API asks for keys: where it is told to, and wherever others can reach it."""
+    if settings.require_keys is not None:
+        return settings.require_keys
+    return not is_loopback(settings.host)
+
+
+def _allowed_hosts(settings: Settings) -> tuple[str, ...] | None:
+    """The names the API may be called by; off loopback it is the key that counts."""
+    if not is_loopback(settings.host) and not settings.allowed_hosts:
+        return None
+    return settings.allowed_hosts
+
+
+async def _check_keys(keys: KeyBoard, settings: Settings) -> None:
+    now = datetime.now(UTC)
+    if not any(key.is_usable(now) for key in (await keys.read_all()).values()):
+        raise NotReady(
+            f"the API at {settings.host} asks for keys, and there is none",
+            cure="make one, then start again: promptbus keys create NAME",
+        )
 
 
 def _url(listener: socket.socket) -> str:

@@ -26,6 +26,7 @@ from contracts.errors import PromptbusError, UnknownModel
 
 DIRECT: Final = "direct"
 RUN: Final = "run"
+MODE_HEADER: Final = "X-Promptbus-Mode"
 OWNER: Final = "promptbus"
 READ_BY_ROUTES = (ChatCompletionRequest, CompletionRequest)
 
@@ -53,7 +54,7 @@ class _OpenAIRoute(APIRoute):
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=_OpenAIRoute)
 
 Mode = Annotated[
-    str, Header(alias="X-Promptbus-Mode", description="`run` (all actors) or `direct` (one model)")
+    str, Header(alias=MODE_HEADER, description="`run` (all actors) or `direct` (one model)")
 ]
 
 
@@ -81,9 +82,7 @@ class _Sources:
             task = direct_task(direct, strategy, self.limits.generate_timeout_s)
             return DirectAnswer(self._client, task)
         if mode != RUN:
-            raise RefusedRequest(
-                "not_allowed", f"must be {RUN} or {DIRECT}", field="X-Promptbus-Mode"
-            )
+            raise RefusedRequest("not_allowed", f"must be {RUN} or {DIRECT}", field=MODE_HEADER)
         prompt = wanted.to_prompt()
         run_id = await self._runs.submit(prompt)
         return RunAnswer(

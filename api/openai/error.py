@@ -22,6 +22,11 @@ _CODES: Final[Mapping[str, str]] = {
     "out_of_range": "invalid_value",
     "invalid_input": "invalid_value",
     "queue_full": "rate_limit_exceeded",
+    "rate_limited": "rate_limit_exceeded",
+    "too_many_requests": "rate_limit_exceeded",
+    "too_many_bad_keys": "rate_limit_exceeded",
+    "missing_key": "invalid_api_key",
+    "invalid_key": "invalid_api_key",
     "unexpected": "server_error",
     "internal": "server_error",
 }
@@ -66,7 +71,7 @@ def error_response(
     again = info.retryable and run_id is None
     sent["x-should-retry"] = "true" if again else "false"
     if again:
-        sent["Retry-After"] = str(RETRY_AFTER_S)
+        sent.setdefault("Retry-After", str(RETRY_AFTER_S))
     if run_id is not None:
         sent[RUN_ID_HEADER] = run_id
     return Response(

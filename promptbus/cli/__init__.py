@@ -6,6 +6,7 @@ import typer
 
 from promptbus import __version__
 from promptbus.cli.dead_commands import dead_app
+from promptbus.cli.keys_commands import keys_app
 from promptbus.cli.options import DataDir, Json, NatsUrl, run
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 run_app = typer.Typer(no_args_is_help=True, help="Look at runs and end them.")
 app.add_typer(run_app, name="run")
 app.add_typer(dead_app, name="dead")
+app.add_typer(keys_app, name="keys")
 
 
 @app.callback(invoke_without_command=True)
