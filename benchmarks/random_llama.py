@@ -1,5 +1,6 @@
 """Random Llama checkpoints made on the spot, whose speed is that of trained ones of their size."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,10 @@ def _train_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
     )
     texts = sorted(str(path) for path in (REPOSITORY / "docs").glob("*.md"))
     tokenizer.train(texts, trainer)
-    num_missing = vocab_size - tokenizer.get_vocab_size()
-    tokenizer.add_tokens([f" word{number}" for number in range(num_missing)])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)  # type: ignore[no-untyped-call]
+    trained = json.loads(tokenizer.to_str())
+    entries = trained["model"]["vocab"]
+    # Nothing merges into them. As added tokens they would take longer to load than the weights.
+    for number in range(vocab_size - len(entries)):
+        entries[f"Ġword{number}"] = len(entries)
+    whole = Tokenizer.from_str(json.dumps(trained))
+    return PreTrainedTokenizerFast(tokenizer_object=whole)  # type: ignore[no-untyped-call]

@@ -24,6 +24,7 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 
 from providers.local.batch_sizes import BatchSizes
 from providers.local.sampling import TokenChooser, mark_choices
+from providers.local.untouched_zeros import UntouchedZeros
 
 _SCHEDULER = "promptbus-fifo"
 _STOP_TIMEOUT_S = 30.0
@@ -270,7 +271,8 @@ class _Manager(ContinuousBatchingManager):
         return _tensor_bytes(vars(ios)) + _tensor_bytes(vars(cache)) if ios else 0
 
     def _create_batch_processor(self) -> Any:
-        processor: Any = super()._create_batch_processor()
+        with UntouchedZeros():
+            processor: Any = super()._create_batch_processor()
         processor.scheduler.on_news = self._on_news
         processor.scheduler.prefill_tokens = self._prefill_tokens
         return processor

@@ -19,11 +19,12 @@ from providers.local.engine_error import as_engine_error
 from providers.local.form_speeds import FormSpeeds, measure_forms
 from providers.local.generation import TextGenerator
 from providers.local.manager.memory_plan import Reservation
+from providers.local.mapped_weights import reading
 from providers.local.model_loader import Checkpoint, load_checkpoint
 from providers.local.prepared_job import JobPreparer
 from providers.local.serial_engine import SerialEngine
 from providers.local.trial_run import try_batch, warm_up
-from providers.local.weight_form import WeightForm, candidate_forms, possible_forms
+from providers.local.weight_form import Tried, WeightForm, candidate_forms, possible_forms
 from providers.local.weight_progress import OnBytes
 from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
@@ -47,12 +48,14 @@ def host_model(
     num_threads: int | None,
     slots: int | None = None,
     speeds: FormSpeeds | None = None,
+    tried: Tried | None = None,
 ) -> Engine:
     """The entry's model, ready to generate, within ``reservation``.
 
     Blocks; call it on a thread that runs no event loop. ``on_bytes`` is called on that thread.
     ``slots`` bounds the generations that run together. Where a strategy leaves a choice of
     weights, ``speeds`` remembers which decodes fastest here; without it the likely one is taken.
+    What is in ``tried`` is loaded on a CPU without a trial run, and what passed one is put there.
 
     Raises: ModelLoadFailed, OutOfMemory, InvalidInput where the device cannot do ``strategy``.
     """
@@ -63,7 +66,8 @@ def host_model(
     form = _choose_form(entry, strategy, placement, speeds)
     checkpoint = load_checkpoint(entry, form, placement, on_bytes)
     try:
-        engine = _build_engine(checkpoint, entry, reservation, slots)
+        tried = set() if tried is None else tried
+        engine = _build_engine(checkpoint, entry, reservation, form=form, slots=slots, tried=tried)
         if strategy.warm_up:
             asyncio.run(warm_up(engine, entry, strategy))
     except Exception as exc:
@@ -116,16 +120,28 @@ def _unheard(num_done: int, num_total: int) -> None:
 
 
 def _build_engine(
-    checkpoint: Checkpoint, entry: ModelEntry, reservation: Reservation, slots: int | None
+    checkpoint: Checkpoint,
+    entry: ModelEntry,
+    reservation: Reservation,
+    *,
+    form: WeightForm,
+    slots: int | None,
+    tried: Tried,
 ) -> Engine:
     reason = why_not_batched(checkpoint.model)
     sizes = None if reason else _batch_sizes(checkpoint, reservation, slots)
     if sizes is not None:
         context = min(checkpoint.context_tokens or sizes.capacity_tokens, sizes.capacity_tokens)
         preparer = JobPreparer(checkpoint, entry, context)
+        what = (entry.key, form, checkpoint.size_bytes)
+        # On a GPU the trial also shows how much memory a step takes.
+        if what in tried and checkpoint.device.type == "cpu":
+            with reading(checkpoint.model):
+                return BatchEngine(preparer, sizes)
         engine = BatchEngine(preparer, sizes)
         reason = try_batch(engine, preparer, entry)
         if reason is None:
+            tried.add(what)
             return engine
         engine.give_up()
     reason = reason or f"{reservation.kv_bytes} bytes for its KV cache are too few"

@@ -23,6 +23,7 @@ from providers.local.manager.measured_memory import (
 from providers.local.manager.memory_plan import DeviceMemory, Reservation
 from providers.local.manager.model_manager import ModelManager
 from providers.local.manager.request_scheduler import DEFAULT_MAX_WAIT_S
+from providers.local.weight_form import Tried
 from providers.memory_budget import default_budgets
 from providers.provider import Generated, LoadedModel, OnProgress, OnText, OnWait
 from providers.registries.model_entry import ModelEntry
@@ -59,6 +60,7 @@ class LocalProvider:
         self._num_threads = num_threads
         self._speeds_file = speeds_file
         self._host_name = host or ""
+        self._tried: Tried = set()
         self._available = all(
             importlib.util.find_spec(name) is not None for name in ("torch", "transformers")
         )
@@ -202,6 +204,7 @@ class LocalProvider:
                 on_bytes,
                 num_threads=self._num_threads,
                 speeds=None if file is None else FormSpeeds(file, self._host_name),
+                tried=self._tried,
             )
         return HostedEngine(engine, measured_devices(reservation, growth, engine.size_bytes))
 

@@ -1,12 +1,14 @@
 """In which form a model's weights may be held on a device, and which of them a strategy takes."""
 
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 from contracts.errors import InvalidInput
 from providers.registries.model_entry import Dtype
 from providers.registries.strategy_registry import Strategy
 
 WeightForm = Literal["checkpoint", "bfloat16", "float16", "int8", "int4"]
+# Models that were batched here before: key, form and bytes of the weights.
+Tried: TypeAlias = set[tuple[str, WeightForm, int]]
 FORMS: tuple[WeightForm, ...] = get_args(WeightForm)
 
 _NEEDS = {
