@@ -51,6 +51,14 @@ PRESENCE_TTL_S = 10.0
 _LIMITS = ("max_msgs", "max_msgs_per_subject", "max_msg_size", "max_consumers", "sealed")
 _UNLIMITED = (None, 0, -1, False)
 
+_CHECKED = (
+    "filter_subject",
+    "filter_subjects",
+    "ack_wait",
+    "ack_policy",
+    "max_deliver",
+    "max_ack_pending",
+)
 _NAME_IN_USE = 10058
 _CONSUMER_EXISTS = (10148, 10105, 10013)
 
@@ -100,16 +108,18 @@ class Consumer:
 
     stream: str
     name: str
-    filter_subject: str
+    filter_subjects: tuple[str, ...]
     ack_wait_s: float
     max_ack_pending: int = 20_000
     max_deliver: int = MAX_DELIVER
 
     def config(self) -> ConsumerConfig:
         """The consumer as JetStream takes it."""
+        only = self.filter_subjects[0] if len(self.filter_subjects) == 1 else None
         return ConsumerConfig(
             durable_name=self.name,
-            filter_subject=self.filter_subject,
+            filter_subject=only,
+            filter_subjects=None if only else list(self.filter_subjects),
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self.ack_wait_s,
             max_deliver=self.max_deliver,
@@ -139,7 +149,8 @@ class Topology:
 
 def prompt_consumer(priority: Priority, lease_s: float = LEASE_S) -> Consumer:
     """The queue of runs of one priority; its unacked messages are the leases."""
-    return Consumer(PROMPTS, f"coordinator-{priority}", subjects.prompts(priority), lease_s)
+    filters = (subjects.prompts(priority), subjects.prompts_named(priority))
+    return Consumer(PROMPTS, f"coordinator-{priority}", filters, lease_s)
 
 
 def task_consumer(kind: ActorKind, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consumer:
@@ -148,7 +159,7 @@ def task_consumer(kind: ActorKind, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consu
     return Consumer(
         TASKS,
         str(kind),
-        subjects.tasks(kind),
+        (subjects.tasks(kind),),
         ack_wait_s,
         max_deliver=PATIENT_MAX_DELIVER if patient else MAX_DELIVER,
     )
@@ -161,11 +172,16 @@ def executor_consumer(
     return Consumer(
         TASKS,
         subjects.executor_consumer(model, priority),
-        subjects.executor_tasks(model, priority),
+        (subjects.executor_tasks(model, priority),),
         ack_wait_s,
     )
 
 
+_PROMPT_SUBJECTS = tuple(
+    subject
+    for priority in Priority
+    for subject in (subjects.prompts(priority), subjects.prompts_named(priority))
+)
 _TASK_ACTORS = tuple(
     kind for kind in ActorKind if kind not in {ActorKind.EXECUTOR, ActorKind.COORDINATOR}
 )
@@ -182,7 +198,7 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
     old = DiscardPolicy.OLD
     return Topology(
         streams=(
-            Stream(PROMPTS, tuple(map(subjects.prompts, Priority)), work, max_bytes=4 * GIB),
+            Stream(PROMPTS, _PROMPT_SUBJECTS, work, max_bytes=4 * GIB),
             Stream(TASKS, (subjects.TASKS_ALL,), work, memory, DAY_S, 512 * MIB),
             Stream(
                 RUNS,
@@ -289,8 +305,7 @@ async def ensure_consumer(jetstream: JetStreamContext, consumer: Consumer) -> No
             if exc.err_code not in _CONSUMER_EXISTS:
                 raise
         return
-    checked = ("filter_subject", "ack_wait", "ack_policy", "max_deliver", "max_ack_pending")
-    for name in checked:
+    for name in _CHECKED:
         if getattr(found, name) != getattr(expected, name):
             raise TopologyDrift(
                 what=what,

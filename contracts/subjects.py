@@ -89,9 +89,22 @@ def decode_token(token: str) -> str:
     return name
 
 
-def prompts(priority: Priority) -> str:
-    """Where a prompt of that priority is submitted."""
-    return f"prompts.{priority}"
+def prompts(priority: Priority, run_id: str | None = None) -> str:
+    """Where a prompt of that priority is submitted.
+
+    Under its ``run_id`` it can be found as long as its run has no outcome.
+    """
+    return f"prompts.{priority}.{check_run_id(run_id)}" if run_id else f"prompts.{priority}"
+
+
+def prompts_named(priority: Priority) -> str:
+    """The prompts of that priority that were submitted under their run ids."""
+    return f"prompts.{priority}.*"
+
+
+def prompt_of_run(run_id: str) -> str:
+    """The prompt of one run, whatever its priority."""
+    return f"prompts.*.{check_run_id(run_id)}"
 
 
 def tasks(actor: ActorKind) -> str:
@@ -190,10 +203,13 @@ def parse_prompts(subject: str) -> Priority:
 
     Raises: InvalidInput for any other subject.
     """
-    head, _, tail = subject.partition(".")
-    if head != "prompts" or tail not in _PRIORITIES:
-        raise InvalidInput(field="subject", reason="is not a queue of prompts")
-    return Priority(tail)
+    match subject.split("."):
+        case ["prompts", priority] if priority in _PRIORITIES:
+            return Priority(priority)
+        case ["prompts", priority, run_id] if priority in _PRIORITIES:
+            check_run_id(run_id)
+            return Priority(priority)
+    raise InvalidInput(field="subject", reason="is not a queue of prompts")
 
 
 def parse_executor_tasks(subject: str) -> tuple[str, Priority]:

@@ -13,8 +13,8 @@ from bus.topology import Consumer, Stream, ensure_consumer, ensure_stream
 from promptbus.nats_server import NatsServer
 
 STREAM = Stream("WORK", ("work.*",), RetentionPolicy.WORK_QUEUE)
-PATIENT = Consumer("WORK", "patient", "work.a", 60.0)
-HASTY = Consumer("WORK", "hasty", "work.a", 1.0)
+PATIENT = Consumer("WORK", "patient", ("work.a",), 60.0)
+HASTY = Consumer("WORK", "hasty", ("work.a",), 1.0)
 
 
 class Bench:

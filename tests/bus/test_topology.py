@@ -127,7 +127,7 @@ async def test_a_consumer_with_another_filter_is_found(nats_server: NatsServer) 
     async with Connection(nats_server.address, "test") as connection:
         jetstream = connection.jetstream
         await ensure(jetstream, Topology(declare().streams, (), ()))
-        config: ConsumerConfig = replace(lease, filter_subject="prompts.normal").config()
+        config: ConsumerConfig = replace(lease, filter_subjects=("prompts.normal",)).config()
         await jetstream.add_consumer(PROMPTS, config)
         with pytest.raises(TopologyDrift, match="filter_subject"):
             await ensure_consumer(jetstream, lease)

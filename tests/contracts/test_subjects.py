@@ -146,7 +146,9 @@ def test_what_is_parsed_as_a_queue_is_the_subject_that_would_be_built(subject: s
         priority = subjects.parse_prompts(subject)
     except InvalidInput:
         return
-    assert subjects.prompts(priority) == subject
+    named = subject.count(".") > 1
+    run_id = subject.rpartition(".")[2] if named else None
+    assert subjects.prompts(priority, run_id) == subject
 
 
 @given(any_subject)

@@ -102,7 +102,7 @@ async def _runtime(process: Process, actors: Iterable[Actor]) -> ActorRuntime:
     )
     for actor in actors:
         if actor.kind is ActorKind.EXECUTOR:
-            consumer = Consumer(TASKS, "stage", f"tasks.executor.{SCRIPTED}.*", 10.0)
+            consumer = Consumer(TASKS, "stage", (f"tasks.executor.{SCRIPTED}.*",), 10.0)
             await ensure_consumer(process.connection.jetstream, consumer)
             runtime.add(actor, (Queue(consumer, 8),), _describe)
         else:
