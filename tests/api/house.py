@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,9 +18,11 @@ from actors.runtime import ActorRuntime, Queue
 from api.limits import ApiLimits
 from api.server import create_app
 from bus.connection import BusAddress
+from bus.key_board import KeyBoard
 from bus.prompt_client import PromptClient
 from bus.topology import ensure_consumer, executor_consumer
 from contracts.actor_kind import ActorKind
+from contracts.api_key import ApiKey, Scope, new_api_key
 from contracts.event import AnswerGenerated, StepEvent
 from contracts.generation import GenerationResult
 from contracts.presence import HostReport, ModelReport
@@ -47,6 +50,21 @@ class House:
         transport = httpx2.ASGITransport(app=self.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client
+
+    async def new_key(
+        self, *scopes: Scope, now: datetime | None = None, expires_at: datetime | None = None
+    ) -> tuple[str, ApiKey]:
+        """A key made by another process, as the command line would."""
+        token, key = new_api_key(
+            "test", scopes, now=now or datetime.now(UTC), expires_at=expires_at
+        )
+        await KeyBoard(self.process.connection, self.process.publisher).add(key)
+        return token, key
+
+    async def revoke(self, key: ApiKey) -> None:
+        """Revoke one, likewise."""
+        board = KeyBoard(self.process.connection, self.process.publisher)
+        await board.revoke(key.key_id, datetime.now(UTC))
 
 
 class SlowExecutor(Actor):
@@ -103,6 +121,9 @@ async def open_house(
     slow: SlowExecutor | None = None,
     limits: ApiLimits | None = None,
     models_file: Path | None = None,
+    with_keys: bool = False,
+    allowed_hosts: Iterable[str] | None = None,
+    allowed_origins: Iterable[str] = (),
 ) -> AsyncIterator[House]:
     """Serve ``kinds`` (and ``slow``) and build the application; all of it in this event loop."""
     wanted = tuple(kinds)
@@ -141,6 +162,9 @@ async def open_house(
                     connection=process.connection,
                     limits=limits or ApiLimits(),
                     version=VERSION,
+                    keys=KeyBoard(process.connection, process.publisher) if with_keys else None,
+                    allowed_hosts=None if allowed_hosts is None else tuple(allowed_hosts),
+                    allowed_origins=tuple(allowed_origins),
                 )
                 yield House(process, client, app)
         finally:
