@@ -181,6 +181,13 @@ class TaskServer:
         return False
 
     async def _do(self, task: Task, step: BusStep, delivery: Delivery) -> None:
+        logger.info(
+            "begins %s of %s, delivery %d, ask %d",
+            task.step,
+            task.run_id,
+            delivery.num_delivered,
+            task.ask,
+        )
         with tracer.start_as_current_span(
             self._span_name,
             context=propagate.extract(dict(delivery.headers)),

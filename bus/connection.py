@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoServersError
 from nats.js import JetStreamContext
 
+from bus.crash_points import CrashPoints
 from contracts.errors import BusUnavailable
 
 logger = logging.getLogger(__name__)
@@ -24,8 +25,8 @@ logger = logging.getLogger(__name__)
 # nats-py gives up after 60 tries by default and then closes for good; a bus client never should.
 FOREVER = -1
 RECONNECT_WAIT_S = 0.25
-# Two missed pings 5 s apart reveal a frozen server; the default would take four minutes.
-PING_INTERVAL_S = 5
+# Two missed pings 2 s apart reveal a frozen server; the default would take four minutes.
+PING_INTERVAL_S = 2
 MAX_OUTSTANDING_PINGS = 2
 # A drain with unread subscriptions would otherwise hang for 30 s.
 DRAIN_TIMEOUT_S = 5
@@ -92,10 +93,11 @@ class Connection:
     ``async with Connection.open(address, name)``. ``errors`` keeps the last asynchronous errors
     (permission violations, slow consumers); ``on_reconnect`` callbacks run after every reconnect,
     when whoever waits must look again; ``closed`` is set when the client is closed for good, after
-    which the process has no bus and should end.
+    which the process has no bus and should end. ``crash_at`` is for tests: a point at which the
+    process dies.
     """
 
-    def __init__(self, address: BusAddress, name: str) -> None:
+    def __init__(self, address: BusAddress, name: str, *, crash_at: str | None = None) -> None:
         self._address = address
         self._name = name
         self._reconnect_callbacks: list[Callable[[], Awaitable[None]]] = []
@@ -103,6 +105,7 @@ class Connection:
         self._connecting = False
         self.errors: deque[BusError] = deque(maxlen=KEPT_ERRORS)
         self.closed = anyio.Event()
+        self.crash_points = CrashPoints(crash_at, self._flush)
         self.client: Client = QuickClient()
         self.jetstream: JetStreamContext = self.client.jetstream()
 
@@ -183,10 +186,13 @@ class Connection:
             return
         try:
             if self.client.is_connected:
-                await self.client.flush(timeout=DRAIN_TIMEOUT_S)
+                await self._flush()
         except (NatsError, TimeoutError, OSError) as exc:
             logger.warning("could not flush before closing: %s", exc or type(exc).__name__)
         await self.client.close()
+
+    async def _flush(self) -> None:
+        await self.client.flush(timeout=DRAIN_TIMEOUT_S)
 
     @property
     def is_connected(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import anyio
 from nats.errors import Error as NatsError
 
 from bus.connection import Connection
@@ -24,6 +25,7 @@ from contracts.journal_entry import JournalEntry, belongs
 logger = logging.getLogger(__name__)
 
 READ_BACK_ATTEMPTS = 10
+READ_BACK_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,17 @@ class Written:
 
 
 class Journal:
-    """All journals, for one process."""
+    """All journals, for one process.
 
-    def __init__(self, connection: Connection, publisher: Publisher) -> None:
+    ``first_writer_wins`` is what makes it one: without it every write is stored, which shows what
+    the rule is for.
+    """
+
+    def __init__(
+        self, connection: Connection, publisher: Publisher, *, first_writer_wins: bool = True
+    ) -> None:
         self._connection = connection
+        self._condition = EXPECT_SUBJECT_EMPTY if first_writer_wins else {}
         self._publisher = publisher
         self._direct = DirectGet(connection, RUNS)
 
@@ -59,7 +68,8 @@ class Journal:
 
         Raises: BusUnavailable; MalformedMessage when something else stands there.
         """
-        for _ in range(READ_BACK_ATTEMPTS):
+        for attempt in range(READ_BACK_ATTEMPTS):
+            await anyio.sleep(READ_BACK_PAUSE_S * attempt)
             try:
                 answer = await self._connection.client.request(
                     f"$JS.API.STREAM.MSG.GET.{RUNS}",
@@ -83,7 +93,7 @@ class Journal:
         subject is taken by something that is no event.
         """
         nonce = secrets.token_hex(8)
-        sent = {**(headers or {}), **EXPECT_SUBJECT_EMPTY}
+        sent = {**(headers or {}), **self._condition}
         try:
             published = await self._publisher.publish(
                 subject, event, message_id=nonce, headers=sent
@@ -94,7 +104,8 @@ class Journal:
             return Written(entry.event, entry.sequence, mine=entry.nonce == nonce)
 
     async def _read_winner(self, subject: str) -> JournalEntry:
-        for _ in range(READ_BACK_ATTEMPTS):
+        for attempt in range(READ_BACK_ATTEMPTS):
+            await anyio.sleep(READ_BACK_PAUSE_S * attempt)
             entry = await self.read_one(subject)
             if entry is not None:
                 return entry

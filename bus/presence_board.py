@@ -36,7 +36,9 @@ class PresenceBoard:
 
     async def announce(self, presence: Presence) -> None:
         """Write one entry; it lives for ``PRESENCE_TTL_S``."""
+        await self._connection.crash_points.before("publish-Presence")
         await self._connection.client.publish(_subject(presence), presence.encode())
+        await self._connection.crash_points.after("publish-Presence")
 
     async def withdraw(self, presence: Presence) -> None:
         """Remove the entry at once, as a process does that ends in order."""

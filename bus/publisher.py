@@ -1,5 +1,6 @@
 """Publishing: with an id, CloudEvents headers, trace context, a size guard and patience."""
 
+import logging
 import secrets
 import time
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from contracts.envelope import Envelope, encode
 from contracts.errors import BusDenied, BusUnavailable, MessageTooLarge, QueueFull
 from contracts.message import Message
 
+logger = logging.getLogger(__name__)
+
 # One message above the server's limit would close the client for good, so ours is lower.
 MAX_MESSAGE_BYTES = 512 * 1024
 # A leader lost by kill -9 takes up to 14 s to be replaced; a publish outlasts that.
@@ -29,6 +32,9 @@ EXPECT_SUBJECT_EMPTY: Mapping[str, str] = {"Nats-Expected-Last-Subject-Sequence"
 
 WRONG_LAST_SEQUENCE = 10071
 WRITE_IN_FLIGHT = 10164
+# The same message id is on its way already; a cluster says so until it is stored.
+SAME_ID_IN_FLIGHT = 10158
+_IN_FLIGHT = frozenset({WRITE_IN_FLIGHT, SAME_ID_IN_FLIGHT})
 _FULL = frozenset({10077, 10047, 10122})
 
 
@@ -69,7 +75,11 @@ class Publisher:
         headers expected another one.
         """
         sent_headers, payload = self._encode(subject, message, message_id, headers)
-        return await self._publish_until_stored(subject, payload, sent_headers, deadline_s)
+        action = f"publish-{type(message).__name__}"
+        await self._connection.crash_points.before(action)
+        stored = await self._publish_until_stored(subject, payload, sent_headers, deadline_s)
+        await self._connection.crash_points.after(action)
+        return stored
 
     async def send(
         self,
@@ -84,7 +94,13 @@ class Publisher:
         Raises: MessageTooLarge.
         """
         sent_headers, payload = self._encode(subject, message, message_id, headers)
-        await self._connection.client.publish(subject, payload, headers=sent_headers)
+        action = f"publish-{type(message).__name__}"
+        await self._connection.crash_points.before(action)
+        try:
+            await self._connection.client.publish(subject, payload, headers=sent_headers)
+        except OutboundBufferLimitError as exc:
+            logger.debug("not sent while the bus is away: %s", exc)
+        await self._connection.crash_points.after(action)
 
     def _encode(
         self,
@@ -149,7 +165,7 @@ def _classify(exc: APIError) -> str:
         raise QueueFull(
             f"the queue is full ({exc.description})", cure="wait, or raise the stream's limit"
         ) from exc
-    if exc.err_code != WRITE_IN_FLIGHT and not _is_server_fault(exc):
+    if exc.err_code not in _IN_FLIGHT and not _is_server_fault(exc):
         raise exc
     return exc.description or f"error {exc.err_code}"
 

@@ -265,6 +265,8 @@ class PullWorker:
 
     async def _settle(self, message: Msg, how: str, delay_s: float | None = None) -> None:
         """Acknowledge in one of three ways; losing it only means another delivery."""
+        action = f"ack-{self._consumer.name.partition('-')[0]}" if how == "ack" else how
+        await self._connection.crash_points.before(action)
         try:
             match how:
                 case "ack":
@@ -275,6 +277,7 @@ class PullWorker:
                     await message.nak(delay=delay_s)
         except NatsError as exc:
             logger.warning("%s: could not %s a message: %s", self._consumer.name, how, exc)
+        await self._connection.crash_points.after(action)
 
     async def _keep_pulling(self) -> None:
         """Renew requests that fell silent, and remake a consumer that is gone."""

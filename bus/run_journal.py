@@ -14,6 +14,7 @@ from bus.connection import Connection
 from bus.journal import Journal
 from bus.publisher import Publisher
 from bus.stored_events import StoredEvents
+from bus.task_queues import holds_task
 from contracts import semconv, subjects
 from contracts.errors import DeadlineExceeded, PromptbusError
 from contracts.event import CancelRequested, Event, Outcome, StepEvent, StepFailed
@@ -25,6 +26,8 @@ tracer = trace.get_tracer("promptbus")
 
 # The republish may be lost with a leader: after this much silence the journal is read.
 SILENCE_S = 3.0
+# After so many silences a confirmed task is looked for, because its stream lives in memory.
+SILENCES_PER_LOOK = 3
 # Whoever tells why a task waits wants to know its place in the queue sooner than that.
 CONFIRM_S = 1.0
 
@@ -35,7 +38,8 @@ class RunJournal:
     """The journal of one run while this process holds its lease.
 
     ``async with`` listens and loads. :meth:`ask` answers from the journal what is there already,
-    so leading a run again from its start repeats no step.
+    so leading a run again from its start repeats no step. ``taken_over`` says that somebody led it
+    before, who may have asked for the same steps; actors then look before they work.
     """
 
     def __init__(
@@ -46,8 +50,10 @@ class RunJournal:
         journal: Journal,
         stored: StoredEvents,
         publisher: Publisher,
+        taken_over: bool = False,
     ) -> None:
         self.run_id = run_id
+        self._first_ask = 2 if taken_over else 1
         self._connection = connection
         self._journal = journal
         self._stored = stored
@@ -115,9 +121,9 @@ class RunJournal:
         """The one result of the step ``task`` asks for, :class:`StepFailed` included.
 
         Publishes the task unless the journal has the result, awaits the stored event, asks again
-        when the bus came back. After ``deadline_s`` the step has failed, by an event of its own, so
-        that a late result changes nothing. ``on_sent`` hears of each sending: None first, and the
-        task's sequence in its stream once that is confirmed.
+        when the bus has lost the task. After ``deadline_s`` the step has failed, by an event of its
+        own, so that a late result changes nothing. ``on_sent`` hears of each sending: None first,
+        and the task's sequence in its stream once that is confirmed.
 
         Raises: BusUnavailable when the bus is away for longer than a publish waits.
         """
@@ -138,30 +144,57 @@ class RunJournal:
         """The step's event, or None once the deadline has passed.
 
         The task is first sent without waiting for its acknowledgement, which nearly always would
-        come after its result is under way. After a silence it is published again under the same
-        message id: JetStream drops the copy, or tells why the first was not stored.
+        come after its result is under way. After a silence, and after a reconnect, it is published
+        again under the same message id: JetStream drops the copy, or tells why the first was not
+        stored. Where it lies is then known, and that it still does is looked at now and then.
         """
-        step, num_asks, ends_s = task.step, 0, time.monotonic() + deadline_s
+        step, ends_s = task.step, time.monotonic() + deadline_s
+        num_asks, num_silences, sequence = 1, 0, None
+        num_reconnects = self._num_reconnects
+        await self._send(task, subject, num_asks)
+        if on_sent is not None:
+            on_sent(None)
         while True:
-            num_asks += 1
-            num_reconnects = self._num_reconnects
-            asked = task if num_asks == 1 else task.model_copy(update={"ask": num_asks})
-            message_id = f"{self.run_id}/{step}/{num_asks}"
-            await self._publisher.send(subject, asked, message_id=message_id)
-            if on_sent is not None:
-                on_sent(None)
-            confirmed = False
-            while num_reconnects == self._num_reconnects:
-                left_s = ends_s - time.monotonic()
-                silence_s = SILENCE_S if confirmed or on_sent is None else CONFIRM_S
-                event = await self._await_event(step, min(silence_s, left_s))
-                if event is not None or left_s <= silence_s:
-                    return event
-                if not confirmed:
-                    stored = await self._publisher.publish(subject, asked, message_id=message_id)
-                    confirmed = True
-                    if on_sent is not None:
-                        on_sent(stored.sequence)
+            silence_s = SILENCE_S if sequence is not None or on_sent is None else CONFIRM_S
+            event = await self._await_event(step, min(silence_s, ends_s - time.monotonic()))
+            if event is not None or time.monotonic() >= ends_s:
+                return event
+            num_silences += 1
+            if num_reconnects != self._num_reconnects:
+                num_reconnects, sequence = self._num_reconnects, None
+            elif num_silences % SILENCES_PER_LOOK == 0 and await self._is_lost(step, sequence):
+                num_asks, sequence = num_asks + 1, None
+            if sequence is None:
+                sequence = await self._confirm(task, subject, num_asks)
+                if on_sent is not None:
+                    on_sent(sequence)
+
+    async def _send(self, task: Task, subject: str, num_asks: int) -> None:
+        asked, message_id = self._asked(task, num_asks)
+        await self._publisher.send(subject, asked, message_id=message_id)
+
+    async def _confirm(self, task: Task, subject: str, num_asks: int) -> int:
+        asked, message_id = self._asked(task, num_asks)
+        stored = await self._publisher.publish(subject, asked, message_id=message_id)
+        return stored.sequence
+
+    def _asked(self, task: Task, num_asks: int) -> tuple[Task, str]:
+        """The task as it is asked for the ``num_asks``-th time, and its message id.
+
+        The id is the same whoever leads the run, so that a successor's first ask is dropped.
+        """
+        ask = max(num_asks, self._first_ask)
+        return (
+            task.model_copy(update={"ask": ask}) if ask > 1 else task,
+            f"{self.run_id}/{task.step}/{num_asks}",
+        )
+
+    async def _is_lost(self, step: str, sequence: int | None) -> bool:
+        """Whether a confirmed task is gone though its result is not there."""
+        if sequence is None or await holds_task(self._connection, sequence):
+            return False
+        await self._refresh_quietly()
+        return step not in self._events
 
     async def _await_event(self, step: str, timeout_s: float) -> StepEvent | None:
         if step not in self._events and timeout_s > 0:

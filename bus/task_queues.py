@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from nats.errors import Error as NatsError
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from bus.connection import Connection
 from bus.topology import TASKS
@@ -14,6 +14,20 @@ from contracts.errors import BusUnavailable, InvalidInput
 from contracts.prompt import Priority
 
 logger = logging.getLogger(__name__)
+
+
+async def holds_task(connection: Connection, sequence: int) -> bool:
+    """Whether the task of that sequence is still in its stream, waiting or being worked on.
+
+    True as well where the bus does not tell.
+    """
+    try:
+        await connection.jetstream.get_msg(TASKS, seq=sequence)
+    except NotFoundError:
+        return False
+    except (APIError, NatsError, TimeoutError) as exc:
+        logger.debug("%s does not tell about %d: %s", TASKS, sequence, exc)
+    return True
 
 
 class TaskQueues:

@@ -44,10 +44,12 @@ class TokenWriter:
             piece = text[begin : begin + MAX_DELTA_CHARS]
             delta = TextDelta(offset=self._offset, text=piece)
             self._offset += len(piece)
+            await self._connection.crash_points.before("publish-TextDelta")
             try:
                 await self._connection.client.publish(self._subject, delta.encode())
             except NatsError as exc:
                 logger.debug("lost a piece of %s: %s", self._subject, exc)
+            await self._connection.crash_points.after("publish-TextDelta")
 
 
 class TokenStreams:

@@ -1,8 +1,6 @@
 """Streams, consumers and buckets as data, made or checked for drift at start."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from nats.js import JetStreamContext
 from nats.js.api import (
@@ -17,9 +15,10 @@ from nats.js.api import (
 )
 from nats.js.errors import APIError, BadRequestError, NotFoundError
 
+from bus.drift import check_consumer, drift
 from contracts import subjects
 from contracts.actor_kind import ActorKind
-from contracts.errors import TopologyDrift
+from contracts.errors import StreamLost
 from contracts.prompt import Priority
 
 GIB = 1 << 30
@@ -36,10 +35,11 @@ ACTORS_BUCKET = "actors"
 PLACEMENTS_BUCKET = "placements"
 KEYS_BUCKET = "keys"
 
-# How long a silent coordinator keeps a run before another takes over.
+# How long a silent coordinator keeps a run, and a silent actor a task, before another takes over.
 LEASE_S = 10.0
-# How long a silent actor keeps a task.
-TASK_ACK_WAIT_S = 10.0
+# So long a step that is asked for again is told from a new one: as long as a run may take, unless
+# its prompt says otherwise.
+TASK_WINDOW_S = 900.0
 # A backstop only: attempts are counted by us and end in a typed outcome long before. It also ends
 # what kills every executor that takes it and that nobody waits for any more.
 MAX_DELIVER = 50
@@ -47,25 +47,17 @@ MAX_DELIVER = 50
 PATIENT_MAX_DELIVER = 100_000
 PRESENCE_TTL_S = 10.0
 
-# Limits that are not declared, but that somebody may have set by hand.
-_LIMITS = ("max_msgs", "max_msgs_per_subject", "max_msg_size", "max_consumers", "sealed")
-_UNLIMITED = (None, 0, -1, False)
-
-_CHECKED = (
-    "filter_subject",
-    "filter_subjects",
-    "ack_wait",
-    "ack_policy",
-    "max_deliver",
-    "max_ack_pending",
-)
 _NAME_IN_USE = 10058
 _CONSUMER_EXISTS = (10148, 10105, 10013)
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A declared stream; sizes in bytes, ages in seconds (0 = for ever)."""
+    """A declared stream; sizes in bytes, ages in seconds (0 = for ever).
+
+    ``kept``: what it holds is nowhere else, so one that vanished is never made anew. ``probed``:
+    a write to it tells whether it takes any.
+    """
 
     name: str
     subjects: tuple[str, ...]
@@ -77,6 +69,9 @@ class Stream:
     republish_to: str | None = None
     synced: bool = True
     rollup: bool = False
+    kept: bool = False
+    probed: bool = False
+    duplicate_window_s: float = 120
 
     def config(self, num_replicas: int) -> StreamConfig:
         """The stream as JetStream takes it."""
@@ -86,7 +81,7 @@ class Stream:
         unsynced = num_replicas == 1 and not self.synced and self.storage is StorageType.FILE
         return StreamConfig(
             name=self.name,
-            subjects=list(self.subjects),
+            subjects=[*self.subjects, *([subjects.probe(self.name)] if self.probed else [])],
             retention=self.retention,
             storage=self.storage,
             max_age=self.max_age_s,
@@ -96,7 +91,8 @@ class Stream:
             allow_direct=True,
             allow_rollup_hdrs=self.rollup,
             republish=republish,
-            duplicate_window=120,
+            duplicate_window=self.duplicate_window_s,
+            allow_msg_ttl=self.probed,  # a probe is gone a moment later
             # Spans are a picture, not a promise: they must not cost a disk sync each.
             persist_mode=PersistMode.ASYNC if unsynced else None,
         )
@@ -153,7 +149,7 @@ def prompt_consumer(priority: Priority, lease_s: float = LEASE_S) -> Consumer:
     return Consumer(PROMPTS, f"coordinator-{priority}", filters, lease_s)
 
 
-def task_consumer(kind: ActorKind, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consumer:
+def task_consumer(kind: ActorKind, ack_wait_s: float = LEASE_S) -> Consumer:
     """The queue of tasks of one kind of actor."""
     patient = kind is ActorKind.MONITOR
     return Consumer(
@@ -165,9 +161,7 @@ def task_consumer(kind: ActorKind, ack_wait_s: float = TASK_ACK_WAIT_S) -> Consu
     )
 
 
-def executor_consumer(
-    model: str, priority: Priority, ack_wait_s: float = TASK_ACK_WAIT_S
-) -> Consumer:
+def executor_consumer(model: str, priority: Priority, ack_wait_s: float = LEASE_S) -> Consumer:
     """The queue of generations with one model and of one priority."""
     return Consumer(
         TASKS,
@@ -191,15 +185,14 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
     """The topology of promptbus.
 
     RUNS is the truth and keeps seven days; PROMPTS pays for the disk because its acknowledgement
-    is the acceptance; TASKS are wake-ups and live in memory.
+    is the acceptance; TASKS are wake-ups and live in memory. Streams are made in this order, those
+    that are kept first: whoever finds a later one knows that the earlier ones were there.
     """
     work, limits = RetentionPolicy.WORK_QUEUE, RetentionPolicy.LIMITS
     memory = StorageType.MEMORY
     old = DiscardPolicy.OLD
     return Topology(
         streams=(
-            Stream(PROMPTS, _PROMPT_SUBJECTS, work, max_bytes=4 * GIB),
-            Stream(TASKS, (subjects.TASKS_ALL,), work, memory, DAY_S, 512 * MIB),
             Stream(
                 RUNS,
                 (subjects.RUNS_ALL,),
@@ -207,6 +200,19 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
                 max_age_s=7 * DAY_S,
                 max_bytes=16 * GIB,
                 republish_to=subjects.STORED_RUNS_ALL,
+                kept=True,
+                probed=True,
+            ),
+            Stream(PROMPTS, _PROMPT_SUBJECTS, work, max_bytes=4 * GIB, kept=True, probed=True),
+            Stream(
+                TASKS,
+                (subjects.TASKS_ALL,),
+                work,
+                memory,
+                DAY_S,
+                512 * MIB,
+                probed=True,
+                duplicate_window_s=TASK_WINDOW_S,
             ),
             Stream(
                 TOKENS,
@@ -231,7 +237,7 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
         ),
         consumers=(
             *(prompt_consumer(priority, lease_s) for priority in Priority),
-            *(task_consumer(kind) for kind in _TASK_ACTORS),
+            *(task_consumer(kind, lease_s) for kind in _TASK_ACTORS),
         ),
         buckets=(
             Bucket(ACTORS_BUCKET, PRESENCE_TTL_S),
@@ -247,14 +253,31 @@ async def ensure(jetstream: JetStreamContext, topology: Topology) -> None:
 
     Making is idempotent on the server, so any number of processes may do it at once.
 
-    Raises: TopologyDrift when something exists with another configuration.
+    Raises: TopologyDrift when something exists with another configuration, StreamLost when what
+    cannot be made anew has vanished.
     """
+    await _check_kept(jetstream, topology)
     for stream in topology.streams:
         await ensure_stream(jetstream, stream.config(topology.num_replicas))
     for bucket in topology.buckets:
         await ensure_stream(jetstream, _bucket_config(bucket, topology.num_replicas))
     for consumer in topology.consumers:
         await ensure_consumer(jetstream, consumer)
+
+
+async def _check_kept(jetstream: JetStreamContext, topology: Topology) -> None:
+    """Look from the last stream on disk to the first, the other way than they are made."""
+    witness: str | None = None
+    for stream in reversed(topology.streams):
+        if stream.storage is StorageType.MEMORY:
+            continue
+        try:
+            await jetstream.stream_info(stream.name)
+        except NotFoundError as exc:
+            if stream.kept and witness is not None:
+                raise StreamLost(stream=stream.name, witness=witness) from exc
+        else:
+            witness = stream.name
 
 
 async def restore(jetstream: JetStreamContext, topology: Topology) -> None:
@@ -286,7 +309,7 @@ async def ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> No
         if exc.err_code != _NAME_IN_USE or config.name is None:
             raise
         found = (await jetstream.stream_info(config.name)).config
-        raise _drift(f"stream {config.name}", config.as_dict(), found.as_dict()) from exc
+        raise drift(f"stream {config.name}", config.as_dict(), found.as_dict()) from exc
 
 
 async def ensure_consumer(jetstream: JetStreamContext, consumer: Consumer) -> None:
@@ -305,14 +328,7 @@ async def ensure_consumer(jetstream: JetStreamContext, consumer: Consumer) -> No
             if exc.err_code not in _CONSUMER_EXISTS:
                 raise
         return
-    for name in _CHECKED:
-        if getattr(found, name) != getattr(expected, name):
-            raise TopologyDrift(
-                what=what,
-                field=name,
-                expected=getattr(expected, name),
-                found=getattr(found, name),
-            )
+    check_consumer(what, expected, found)
 
 
 def _bucket_config(bucket: Bucket, num_replicas: int) -> StreamConfig:
@@ -331,12 +347,3 @@ def _bucket_config(bucket: Bucket, num_replicas: int) -> StreamConfig:
         deny_delete=True,
         duplicate_window=min(120.0, bucket.ttl_s) or 120.0,
     )
-
-
-def _drift(what: str, expected: dict[str, Any], found: dict[str, Any]) -> TopologyDrift:
-    differing: Iterable[str] = (
-        *(name for name, value in expected.items() if value and found.get(name) != value),
-        *(name for name in _LIMITS if found.get(name) not in _UNLIMITED and not expected.get(name)),
-    )
-    name = next(iter(differing), "configuration")
-    return TopologyDrift(what=what, field=name, expected=expected.get(name), found=found.get(name))

@@ -44,12 +44,14 @@ class WaitWriter:
         """Publish the next note."""
         fields = {name: getattr(note, name) for name in WaitNote.model_fields}
         report = WaitReport(**fields, run_id=self._run_id, attempt=self._attempt)
+        await self._connection.crash_points.before("publish-WaitReport")
         try:
             await self._connection.client.publish(
                 subjects.waits(self._run_id), report.encode(), headers=dict(_REPLACE_EARLIER)
             )
         except NatsError as exc:
             logger.debug("lost a note on %s: %s", self._run_id, exc)
+        await self._connection.crash_points.after("publish-WaitReport")
 
 
 class WaitStreams:

@@ -296,6 +296,21 @@ class TopologyDrift(PromptbusError):
         self.field = field
 
 
+class StreamLost(PromptbusError):
+    """A stream that holds what is nowhere else has vanished from the server."""
+
+    code = "stream_lost"
+    status = 503
+
+    def __init__(self, *, stream: str, witness: str) -> None:
+        super().__init__(
+            f"stream {stream} has vanished: {witness}, which is made after it, is there",
+            cure=f"restore it from a backup (nats stream restore); or accept that all runs are "
+            f"lost, remove {witness} and the other streams too, and start again",
+        )
+        self.stream = stream
+
+
 class NotReady(PromptbusError):
     """A part that this process needs is missing on this machine."""
 

@@ -149,6 +149,11 @@ def stored(subject: str) -> str:
     return f"{STORED_PREFIX}{subject}"
 
 
+def probe(stream: str) -> str:
+    """Where a write shows that ``stream`` takes any; outside of what anybody reads."""
+    return f"probe.{stream}"
+
+
 def tokens(run_id: str, attempt: int) -> str:
     """Where the text of one attempt streams."""
     return f"tokens.{check_run_id(run_id)}.{_check_attempt(attempt)}"

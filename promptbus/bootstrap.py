@@ -77,7 +77,8 @@ async def _watch_connection(process: Process, stop: anyio.Event) -> None:
 
 
 def _task_queue(process: Process, kind: ActorKind) -> tuple[Queue, ...]:
-    return (Queue(task_consumer(kind), process.settings.max_tasks),)
+    settings = process.settings
+    return (Queue(task_consumer(kind, settings.lease_s), settings.max_tasks),)
 
 
 async def _add_analyzer(roster: Roster) -> None:
@@ -146,6 +147,7 @@ async def _add_executor(roster: Roster) -> None:
         placements=PlacementBoard(process.connection, process.publisher),
         max_in_flight=settings.max_generations,
         preload=settings.preload,
+        lease_s=settings.lease_s,
     )
     roster.runtime.add(
         Executor(host.gateway), (), host.describe, name=settings.executor_name, source=queues

@@ -44,7 +44,7 @@ def build_gateway(settings: Settings, devices: Iterable[DeviceReport]) -> Provid
     return ProviderGateway(
         ModelRegistry.from_toml(files),
         StrategyRegistry.from_toml(),
-        (EchoProvider(), local, OpenAIProvider(os.environ.get)),
+        (EchoProvider(settings.echo_pause_s), local, OpenAIProvider(os.environ.get)),
     )
 
 

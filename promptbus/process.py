@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from functools import partial
 
 import anyio
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.js.errors import APIError, ServiceUnavailableError
 
 from bus.connection import Connection
 from bus.journal import Journal
@@ -24,6 +27,9 @@ from promptbus.settings import Settings
 logger = logging.getLogger(__name__)
 
 RESTORE_PAUSE_S = 0.25
+ENSURE_S = 15.0
+# "JetStream system temporarily unavailable", and a server that has not joined its peers yet.
+_BETWEEN_LEADERS = frozenset({10008, 10009})
 
 EVERYTHING = (subjects.STORED_RUNS_ALL,)
 # Enough for actors that only need to know when to stop working on a run.
@@ -45,14 +51,19 @@ class Process:
 
 @asynccontextmanager
 async def open_process(
-    settings: Settings, role: str, watched: tuple[str, ...] = EVERYTHING
+    settings: Settings,
+    role: str,
+    watched: tuple[str, ...] = EVERYTHING,
+    *,
+    first_writer_wins: bool = True,
 ) -> AsyncIterator[Process]:
     """Connect as ``role``, make or check the topology, and watch stored events.
 
     ``watched`` is what of the journals this process must hear; one subscription serves all of it.
+    ``first_writer_wins`` is False in the control of the chaos suite alone.
 
     Raises: NotReady without a NATS address or where the server has no JetStream, BusUnavailable,
-    TopologyDrift.
+    TopologyDrift, StreamLost.
     """
     address = settings.address()
     if address is None:
@@ -60,7 +71,7 @@ async def open_process(
             "no NATS server is set", cure="set PROMPTBUS_NATS_URL, or run `promptbus up`"
         )
     source = f"promptbus/{role}/{socket.gethostname()}-{os.getpid()}"
-    async with Connection(address, source) as connection:
+    async with Connection(address, source, crash_at=settings.crash_at) as connection:
         topology = declare(num_replicas=settings.nats_replicas, lease_s=settings.lease_s)
         await _ensure(connection, topology)
         connection.on_reconnect(partial(_restore, connection, topology))
@@ -71,21 +82,36 @@ async def open_process(
                 source=source,
                 connection=connection,
                 publisher=publisher,
-                journal=Journal(connection, publisher),
+                journal=Journal(connection, publisher, first_writer_wins=first_writer_wins),
                 stored=stored,
                 board=PresenceBoard(connection),
             )
 
 
 async def _ensure(connection: Connection, topology: Topology) -> None:
-    try:
-        await ensure(connection.jetstream, topology)
-    except (NatsError, TimeoutError) as exc:
-        reason = getattr(exc, "description", None) or type(exc).__name__
-        raise NotReady(
-            f"the NATS server does not make our streams: {reason}",
-            cure="start it with JetStream (nats-server -js) and with room for their limits",
-        ) from exc
+    """Make or check the topology; a cluster that is electing its leaders is waited for."""
+    deadline_s = time.monotonic() + ENSURE_S
+    while True:
+        try:
+            await ensure(connection.jetstream, topology)
+        except (NatsError, TimeoutError) as exc:
+            if _may_pass(exc) and time.monotonic() < deadline_s:
+                await anyio.sleep(RESTORE_PAUSE_S)
+                continue
+            reason = getattr(exc, "description", None) or type(exc).__name__
+            raise NotReady(
+                f"the NATS server does not make our streams: {reason}",
+                cure="start it with JetStream (nats-server -js) and with room for their limits",
+            ) from exc
+        else:
+            return
+
+
+def _may_pass(exc: Exception) -> bool:
+    """Whether it may be well in a moment: no answer, or a cluster between two leaders."""
+    if isinstance(exc, ServiceUnavailableError):
+        return exc.err_code in _BETWEEN_LEADERS
+    return isinstance(exc, TimeoutError) or not isinstance(exc, (APIError, NoRespondersError))
 
 
 async def _restore(connection: Connection, topology: Topology) -> None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, FilePath, Validatio
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bus.connection import BusAddress
+from bus.crash_points import POINTS
 from contracts.envelope import first_problem
 from contracts.errors import InvalidInput
 from providers.memory_budget import parse_budgets
@@ -50,6 +51,12 @@ def _check_urls(value: str) -> str:
     return value
 
 
+def _check_point(value: str) -> str:
+    if value not in POINTS:
+        raise ValueError(f"is no crash point; the first of them is {POINTS[0]}")
+    return value
+
+
 def _check_budgets(value: str) -> str:
     parse_budgets(value)
     return value
@@ -57,6 +64,7 @@ def _check_budgets(value: str) -> str:
 
 Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Budgets = Annotated[str, AfterValidator(_check_budgets)]
+CrashPoint = Annotated[str, AfterValidator(_check_point)]
 Urls = Annotated[str, AfterValidator(_check_urls)]
 
 
@@ -70,6 +78,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=default_data_dir)
     host: str = "127.0.0.1"
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    require_keys: bool | None = None
+    allowed_hosts: Listed = ()
+    allowed_origins: Listed = ()
+    requests_per_minute: int = Field(default=600, ge=1)
+    max_requests: int = Field(default=64, ge=1)
+    max_sockets: int = Field(default=20, ge=1)
     durability: Durability = Durability.DURABLE
     nats_server: Path | None = None
     nats_url: Urls | None = None
@@ -78,12 +92,6 @@ class Settings(BaseSettings):
     nats_creds: FilePath | None = None
     nats_nkey_seed: FilePath | None = None
     nats_ca: FilePath | None = None
-    require_keys: bool | None = None
-    allowed_hosts: Listed = ()
-    allowed_origins: Listed = ()
-    requests_per_minute: int = Field(default=600, ge=1)
-    max_requests: int = Field(default=64, ge=1)
-    max_sockets: int = Field(default=20, ge=1)
     nats_cert: FilePath | None = None
     nats_key: FilePath | None = None
     nats_replicas: int = Field(default=1, ge=1, le=5)
@@ -101,6 +109,8 @@ class Settings(BaseSettings):
     max_tasks: int = Field(default=64, ge=1)
     max_generations: int = Field(default=64, ge=1)
     log_level: str = "WARNING"
+    echo_pause_s: float = Field(default=0.0, ge=0.0, le=60.0)
+    crash_at: CrashPoint | None = None
 
     def address(self) -> BusAddress | None:
         """The NATS server of the settings; None where none is set."""

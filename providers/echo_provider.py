@@ -21,12 +21,18 @@ _WORD = re.compile(r"\s*\S+(?:\s+$)?|\s+$")
 
 
 class EchoProvider:
-    """Repeats the last user message; honours ``max_tokens``, ``stop`` and cancellation."""
+    """Repeats the last user message; honours ``max_tokens``, ``stop`` and cancellation.
+
+    ``pause_s`` after each word makes it as slow as a model, where that is wanted.
+    """
 
     name = "echo"
     source: Source = "local"
     available = True
     loads_models = False
+
+    def __init__(self, pause_s: float = 0.0) -> None:
+        self._pause_s = pause_s
 
     def holds(self, entry: ModelEntry) -> bool:
         """Always: there is nothing to hold."""
@@ -46,7 +52,7 @@ class EchoProvider:
         num_words = len(words)
         first_token_at = time.perf_counter() if words else None
         if on_text is not None:
-            num_words = await _speak(words, on_text, cancel)
+            num_words = await self._speak(words, on_text, cancel)
         elif cancel.cancelled:
             num_words = 0
         if num_words < len(words):
@@ -63,6 +69,14 @@ class EchoProvider:
             first_token_at=first_token_at if num_words else None,
             ended_at=time.perf_counter(),
         )
+
+    async def _speak(self, words: list[str], on_text: OnText, cancel: Cancellation) -> int:
+        for num_said, word in enumerate(words):
+            if cancel.cancelled:
+                return num_said
+            on_text(word)
+            await asyncio.sleep(self._pause_s)
+        return len(words)
 
     def loaded(self) -> tuple[LoadedModel, ...]:
         """Nothing is ever resident: there is nothing to load."""
@@ -93,12 +107,3 @@ def _answer(job: GenerationJob) -> tuple[list[str], FinishReason]:
     if len(words) > job.max_tokens:
         return words[: job.max_tokens], "length"
     return words, "stop"
-
-
-async def _speak(words: list[str], on_text: OnText, cancel: Cancellation) -> int:
-    for num_said, word in enumerate(words):
-        if cancel.cancelled:
-            return num_said
-        on_text(word)
-        await asyncio.sleep(0)
-    return len(words)

@@ -109,6 +109,7 @@ class Coordinator:
             journal=self._journal,
             stored=self._stored,
             publisher=self._publisher,
+            taken_over=delivery.num_delivered > 1,
         )
         with tracer.start_as_current_span(
             "run",

@@ -18,7 +18,7 @@ from actors.executor.queue_plan import (
 from actors.worker_set import Queue
 from bus.connection import Connection
 from bus.placement_board import ABSENT, PlacementBoard
-from bus.topology import ensure_consumer, executor_consumer
+from bus.topology import LEASE_S, ensure_consumer, executor_consumer
 from contracts.errors import PromptbusError
 from contracts.placement import HostPlacement, PlacedModel
 from contracts.presence import HostReport
@@ -62,6 +62,7 @@ class QueueSet:
         placements: PlacementBoard,
         max_in_flight: int,
         preload: Sequence[str] = (),
+        lease_s: float = LEASE_S,
         every_s: float = EVERY_S,
     ) -> None:
         self._host = host
@@ -71,6 +72,7 @@ class QueueSet:
         self._placements = placements
         self._max_in_flight = max_in_flight
         self._preload = preload
+        self._lease_s = lease_s
         self._every_s = every_s
         self._changed = anyio.Event()
         self._has_heard = False
@@ -144,7 +146,7 @@ class QueueSet:
         plan = plan_queues(self._gateway.models(), self._placement, self._max_in_flight)
         queues = []
         for (model, priority), num_taken in plan.items():
-            consumer = executor_consumer(model, priority)
+            consumer = executor_consumer(model, priority, self._lease_s)
             if (model, priority) not in self._made:
                 await ensure_consumer(self._connection.jetstream, consumer)
                 self._made.add((model, priority))

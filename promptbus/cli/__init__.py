@@ -135,19 +135,34 @@ def run_cancel(
 
 @app.command()
 def actor(
-    kind: Annotated[
-        str,
+    kinds: Annotated[
+        list[str],
         typer.Argument(
-            help="analyzer, history, monitor, executor, validator, summarizer or coordinator"
+            metavar="KIND...",
+            help="analyzer, history, monitor, executor, validator, summarizer or coordinator; "
+            "several share one process",
         ),
     ],
     nats_url: NatsUrl = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve one kind of actor against a NATS server; start as many as are needed."""
+    """Serve some kinds of actors against a NATS server; start as many as are needed."""
     from promptbus.cli.actor import run_actor
 
-    run(run_actor, kind, data_dir=data_dir, nats_url=nats_url)
+    run(run_actor, tuple(kinds), data_dir=data_dir, nats_url=nats_url)
+
+
+@app.command()
+def api(
+    port: Annotated[int | None, typer.Option(help="Port of the API. Default: 8321.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address of the API.")] = None,
+    nats_url: NatsUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Serve the API alone against a NATS server; start as many as are needed."""
+    from promptbus.cli.api import run_api
+
+    run(run_api, port=port, host=host, data_dir=data_dir, nats_url=nats_url)
 
 
 @app.command()

@@ -1,4 +1,6 @@
-"""``promptbus actor <kind>``: one kind of actor against a given NATS server."""
+"""``promptbus actor <kind>…``: some kinds of actors against a given NATS server."""
+
+from collections.abc import Sequence
 
 import anyio
 
@@ -15,12 +17,21 @@ from promptbus.telemetry import set_up_tracing
 _READERS = {ActorKind.COORDINATOR, ActorKind.HISTORY, ActorKind.SUMMARIZER}
 
 
-async def run_actor(settings: Settings, name: str) -> int:
-    """Serve until SIGTERM or SIGINT; then finish what is in hand and end."""
-    kind = parse_kind(name)
-    spans = set_up_tracing(kind)
-    watched = EVERYTHING if kind in _READERS else ENDS
-    async with open_process(settings, kind, watched) as process, anyio.create_task_group() as tasks:
+async def run_actor(
+    settings: Settings, names: Sequence[str], *, first_writer_wins: bool = True
+) -> int:
+    """Serve until SIGTERM or SIGINT; then finish what is in hand and end.
+
+    ``first_writer_wins`` is False in the control of the chaos suite alone.
+    """
+    kinds = tuple(dict.fromkeys(parse_kind(name) for name in names))
+    role = "+".join(kinds)
+    spans = set_up_tracing(role)
+    watched = EVERYTHING if _READERS.intersection(kinds) else ENDS
+    async with (
+        open_process(settings, role, watched, first_writer_wins=first_writer_wins) as process,
+        anyio.create_task_group() as tasks,
+    ):
         stop = anyio.Event()
 
         async def end_on_signal() -> None:
@@ -29,9 +40,14 @@ async def run_actor(settings: Settings, name: str) -> int:
 
         tasks.start_soon(end_on_signal)
         tasks.start_soon(spans.run, process.connection)
-        await serve_actors(process, (kind,), stop, lambda: err.print(f"{kind} is serving"))
+        await serve_actors(process, kinds, stop, lambda: _say_serving(kinds))
         tasks.cancel_scope.cancel()
     return 0
+
+
+def _say_serving(kinds: Sequence[ActorKind]) -> None:
+    for kind in kinds:
+        err.print(f"{kind} is serving")
 
 
 def parse_kind(name: str, *, without: frozenset[ActorKind] = frozenset()) -> ActorKind:
