@@ -31,6 +31,7 @@ chats = st.lists(
 # Fields whose limits stand beside their type.
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "run_id": run_ids,
+    "replay_of": st.none() | run_ids,
     "attempt": st.integers(1, 1000),
     "ask": st.integers(1, 1000),
     "confidence": st.floats(0, 1),
