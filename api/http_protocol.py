@@ -29,11 +29,12 @@ class BoundedHttp(HttpToolsProtocol):
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
         *,
         head_timeout_s: float,
         max_head_bytes: int,
     ) -> None:
-        super().__init__(config, server_state, app_state)
+        super().__init__(config, server_state, app_state, _loop)
         self._head_timeout_s = head_timeout_s
         self._max_head_bytes = max_head_bytes
         self._num_head_bytes = 0
