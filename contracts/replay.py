@@ -18,7 +18,7 @@ from contracts.errors import InvalidInput, MalformedMessage
 from contracts.event import Event, Outcome, RunStarted
 from contracts.journal_entry import JournalEntry
 from contracts.message import Message
-from contracts.prompt import SubmitPrompt
+from contracts.prompt import Priority, SubmitPrompt
 from contracts.run_id import derive_run_id
 from contracts.task import TASKS, GenerateAnswer, Task
 
@@ -55,7 +55,7 @@ def plan_replay(
     new_run_id = derive_run_id(int(buried_at.timestamp() * 1000), "replay", str(letter_id))
     if letter.subject.startswith("prompts."):
         prompt = _read(SubmitPrompt, letter.subject, payload, is_edited=edited is not None)
-        return _as_run(prompt, letter.subject, letter.run_id, new_run_id)
+        return _as_run(prompt, _priority_of(letter.subject), letter.run_id, new_run_id)
     kind = _kind_of(letter.subject)
     found = {entry.subject.step: entry.event for entry in journal}
     ended = any(isinstance(event, Outcome) for event in found.values())
@@ -64,8 +64,7 @@ def plan_replay(
         prompt = started.submitted
         if edited is not None:
             prompt = _read(SubmitPrompt, subjects.prompts(started.priority), edited, is_edited=True)
-        subject = subjects.prompts(started.priority)
-        return _as_run(prompt, subject, started.run_id, new_run_id)
+        return _as_run(prompt, started.priority, started.run_id, new_run_id)
     task = _read(_TASK_OF[kind], letter.subject, payload, is_edited=edited is not None)
     if task.step not in found and not ended:
         again = task.model_copy(update={"ask": task.ask + 1})
@@ -78,9 +77,18 @@ def plan_replay(
     )
 
 
-def _as_run(prompt: SubmitPrompt, subject: str, old_run_id: str | None, run_id: str) -> Replay:
+def _as_run(
+    prompt: SubmitPrompt, priority: Priority, old_run_id: str | None, run_id: str
+) -> Replay:
     again = prompt.model_copy(update={"run_id": run_id, "replay_of": old_run_id})
-    return Replay(subject, again, run_id, run_id)
+    return Replay(subjects.prompts(priority, run_id), again, run_id, run_id)
+
+
+def _priority_of(subject: str) -> Priority:
+    try:
+        return Priority(subject.split(".")[1])
+    except ValueError as exc:
+        raise InvalidInput(field="subject", reason="is no queue of prompts") from exc
 
 
 def _has_step(found: Mapping[str, Event], kind: ActorKind, payload: str) -> bool:

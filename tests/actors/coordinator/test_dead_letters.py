@@ -143,7 +143,7 @@ async def test_a_failed_run_is_tried_again_with_what_was_changed_in_its_prompt(
         letter_id = await only_letter(found, ActorKind.EXECUTOR)
         shown = await letters.find(letter_id)
         assert shown.replay_sends is not None
-        assert shown.replay_sends.subject == "prompts.normal"
+        assert shown.replay_sends.subject == f"prompts.normal.{shown.replay_sends.run_id}"
         changed = '{"prompt": "Say: hello", "model": "scripted", "max_tokens": 5}'
         await letters.edit(letter_id, changed)
         again = str((await letters.replay(letter_id)).replayed_as)

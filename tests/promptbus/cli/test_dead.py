@@ -45,8 +45,8 @@ def test_a_letter_is_shown_corrected_and_replayed(system: System, letter_id: str
     assert shown.err.startswith("error body: is not valid JSON")
     assert (refused.code, wrong.code) == (2, 2)
     assert wrong.err.startswith("error prompt: ")
-    assert edited.json()["replay_sends"]["subject"] == "prompts.batch"
     run_id = replayed.json()["replayed_as"]
+    assert edited.json()["replay_sends"]["subject"] == f"prompts.batch.{run_id}"
     assert again.out == f"letter {letter_id} is replayed as run {run_id}\n"
     assert (dropped.code, dropped.err) == (
         1,
