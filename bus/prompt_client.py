@@ -15,6 +15,7 @@ from bus.dead_letters import DeadLetters
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
+from bus.run_claims import RunClaims
 from bus.run_feed import RunInbox, RunItem, RunProgress, Token, is_last
 from bus.run_journal import RunJournal
 from bus.stored_events import StoredEvents
@@ -33,6 +34,7 @@ from contracts.errors import (
 )
 from contracts.event import AnswerGenerated, CancelRequested, Outcome, StepEvent, StepFailed
 from contracts.generation import GenerationResult, TextDelta
+from contracts.idempotency import keyed_run_id, request_digest
 from contracts.journal_entry import JournalEntry
 from contracts.prompt import Priority, SubmitPrompt
 from contracts.run_id import check_run_id, new_run_id
@@ -65,6 +67,7 @@ class PromptClient:
         self._waits = WaitStreams(connection)
         self._board = PresenceBoard(connection)
         self.journal = Journal(connection, publisher)
+        self.claims = RunClaims(self.journal)
         self.dead_letters = DeadLetters(connection, publisher, self.journal)
 
     async def __aenter__(self) -> Self:
@@ -87,13 +90,23 @@ class PromptClient:
         priority: Priority = Priority.NORMAL,
         *,
         headers: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        owner: str = "",
     ) -> str:
         """Submit; when this returns the run id, the prompt is durably accepted.
 
+        The same ``idempotency_key`` of the same ``owner`` is the same run for as long as its
+        journal lives, and its id takes the place of ``prompt.run_id``.
+
         Raises: BusUnavailable, QueueFull, BusDenied, MessageTooLarge; then nothing was accepted,
-        or it was and a second submission under the same run id changes nothing.
+        or it was and a second submission under the same run id changes nothing. InvalidInput for
+        what is no key, IdempotencyMismatch for one that belongs to another request.
         """
         run_id = prompt.run_id or new_run_id()
+        if idempotency_key is not None:
+            run_id = keyed_run_id(idempotency_key, owner)
+            if await self.claims.claim(run_id, request_digest(prompt, priority)):
+                return run_id
         command = prompt.model_copy(update={"run_id": run_id})
         await self._publisher.publish(
             subjects.prompts(priority, run_id), command, message_id=run_id, headers=headers
@@ -205,11 +218,14 @@ class PromptClient:
         request = CancelRequested(run_id=run_id, reason=reason, requested_by=requested_by)
         await self.journal.write(subjects.run_event(run_id, subjects.CANCEL), request)
 
-    async def generate(self, task: GenerateAnswer) -> GenerationResult:
+    async def generate(
+        self, task: GenerateAnswer, *, outlives_caller: bool = False
+    ) -> GenerationResult:
         """Generate directly, without a run: one task to the executor that serves the model.
 
         Where no executor has the model resident, a monitor is asked to have it placed first.
-        Cancelling the caller stops the generation.
+        Cancelling the caller stops the generation, unless it ``outlives_caller``, who may come
+        back for it.
 
         Raises: what the monitor or the executor says; DeadlineExceeded when none takes the task in
         time.
@@ -227,8 +243,9 @@ class PromptClient:
                 if event is None:
                     event = await run_journal.ask(task, deadline_s=task.timeout_s)
             except anyio.get_cancelled_exc_class():
-                with anyio.CancelScope(shield=True):
-                    await self._cancel_quietly(task.run_id)
+                if not outlives_caller:
+                    with anyio.CancelScope(shield=True):
+                        await self._cancel_quietly(task.run_id)
                 raise
         if isinstance(event, StepFailed) and event.error.code == DeadlineExceeded.code:
             await self._cancel_quietly(task.run_id)
@@ -238,11 +255,14 @@ class PromptClient:
             raise RemoteError(event.error)
         raise MalformedMessage(subject=task.step, reason="is no answer of an executor")
 
-    async def stream(self, task: GenerateAnswer) -> AsyncGenerator[StreamItem, None]:
+    async def stream(
+        self, task: GenerateAnswer, *, outlives_caller: bool = False
+    ) -> AsyncGenerator[StreamItem, None]:
         """Generate directly: the text as it comes, why it waits until then, last the result.
 
         The pieces joined are the result's output, unless another executor had to begin anew.
-        Closing the generator stops the generation. Raises: as :meth:`generate`.
+        Closing the generator stops the generation, as cancelling :meth:`generate` does, which
+        raises the same.
         """
         inbox: asyncio.Queue[Token | WaitReport | None] = asyncio.Queue()
         forget = (
@@ -251,7 +271,9 @@ class PromptClient:
             ),
             self._waits.listen(task.run_id, inbox.put_nowait),
         )
-        generating = asyncio.create_task(self.generate(task))
+        generating = asyncio.create_task(
+            self.generate(task, outlives_caller=outlives_caller)
+        )
         generating.add_done_callback(lambda _: inbox.put_nowait(None))
         num_chars = 0
         try:

@@ -24,8 +24,14 @@ class Event(Message):
     run_id: RunId
 
 
+class PromptSubmitted(Event):
+    """A request with an idempotency key claims its run; the digest tells it from others."""
+
+    request_sha256: str
+
+
 class RunStarted(Event):
-    """A coordinator leads this prompt now; the first event of every journal."""
+    """A coordinator leads this prompt now; the first event of a journal but for a claim."""
 
     submitted: SubmitPrompt
     priority: Priority = Priority.NORMAL
@@ -193,6 +199,7 @@ class RunCancelled(Outcome):
 
 
 EVENTS: tuple[type[Event], ...] = (
+    PromptSubmitted,
     RunStarted,
     PromptAnalyzed,
     HistoryRecalled,

@@ -3,8 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.event import CancelRequested, Event, Outcome, RunStarted, StepEvent, StepFailed
-from contracts.subjects import CANCEL, OUTCOME, STARTED, RunSubject
+from contracts.event import (
+    CancelRequested,
+    Event,
+    Outcome,
+    PromptSubmitted,
+    RunStarted,
+    StepEvent,
+    StepFailed,
+)
+from contracts.subjects import CANCEL, OUTCOME, STARTED, SUBMITTED, RunSubject
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,8 @@ def belongs(event: Event, place: RunSubject) -> bool:
             return (event.actor, event.attempt) == (place.node, place.attempt)
         case StepEvent():
             return (event.node, event.attempt) == (place.node, place.attempt)
+        case PromptSubmitted():
+            return place.node == SUBMITTED
         case RunStarted():
             return place.node == STARTED
         case CancelRequested():

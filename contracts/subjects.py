@@ -31,6 +31,7 @@ WAITS_ALL = "waits.*"
 SPANS_ALL = "spans.*"
 DEAD_ALL = "dead.*"
 
+SUBMITTED = "submitted"
 STARTED = "started"
 CANCEL = "cancel"
 OUTCOME = "outcome"
@@ -135,7 +136,7 @@ def step_event(run_id: str, node: ActorKind, attempt: int) -> str:
 
 
 def run_event(run_id: str, name: str) -> str:
-    """Where an event of the run itself is written: started, cancel or outcome."""
+    """Where an event of the run itself is written: submitted, started, cancel or outcome."""
     return f"runs.{check_run_id(run_id)}.{name}"
 
 
@@ -196,7 +197,7 @@ def parse_run(subject: str) -> RunSubject:
     """
     parts = subject.removeprefix(STORED_PREFIX).split(".")
     match parts:
-        case ["runs", run_id, ("started" | "cancel" | "outcome") as name]:
+        case ["runs", run_id, ("submitted" | "started" | "cancel" | "outcome") as name]:
             return RunSubject(check_run_id(run_id), name)
         case ["runs", run_id, node, attempt] if node in _NODES and _ATTEMPT.fullmatch(attempt):
             return RunSubject(check_run_id(run_id), node, _check_attempt(int(attempt)))
