@@ -9,7 +9,7 @@ from contextlib import aclosing
 import uvloop
 
 from benchmarks.batch_server import serve
-from benchmarks.generation_work import EQUAL, MIXED, Workload
+from benchmarks.generation_work import EQUAL, WORKLOADS, Workload
 from bus.prompt_client import PromptClient, Token
 from contracts.generation import GenerationResult
 from contracts.prompt import Priority
@@ -67,7 +67,7 @@ class Client:
 
 
 async def main(model: str) -> None:
-    """Serve batches of ``standard``, ``optimized`` (each also ``_mixed``) and ``first``."""
+    """Serve batches of ``standard``, ``optimized`` by workload, and ``first``."""
     async with (
         open_process(load_settings(), "benchmark-generation") as process,
         PromptClient(process.connection, process.publisher, process.stored) as opened,
@@ -76,7 +76,7 @@ async def main(model: str) -> None:
         client = Client(opened, model)
         jobs: dict[str, Callable[[], Awaitable[Mapping[str, float]]]] = {}
         for strategy in ("standard", "optimized"):
-            for suffix, work in (("", EQUAL), ("_mixed", MIXED)):
+            for suffix, work in WORKLOADS.items():
                 jobs[strategy + suffix] = _job(client, strategy + suffix, work, strategy)
         await serve({**jobs, "first": client.first_token})
 

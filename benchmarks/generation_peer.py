@@ -15,13 +15,13 @@ from transformers import AutoModelForCausalLM
 from transformers.generation.streamers import BaseStreamer
 
 from benchmarks.batch_server import serve
-from benchmarks.generation_work import EQUAL, MIXED, Workload
+from benchmarks.generation_work import EQUAL, WORKLOADS, Workload
 from benchmarks.plain_model import PlainModel
 from providers.registries.model_entry import ModelEntry
 
 
 async def main(folder: Path, num_threads: int) -> None:
-    """Serve batches of ``sequential``, ``static``, ``bare`` (each also ``_mixed``), ``first``."""
+    """Serve batches of ``sequential``, ``static``, ``bare`` by workload, and ``first``."""
     torch.set_num_threads(num_threads)
     entry = ModelEntry(key="random", source=str(folder))
     plain = PlainModel(folder, entry)
@@ -31,20 +31,15 @@ async def main(folder: Path, num_threads: int) -> None:
         ("static", plain.static_batch),
         ("bare", plain.bare_manager),
     ):
-        jobs[name] = _job(name, way, EQUAL)
-        jobs[f"{name}_mixed"] = _job(f"{name}_mixed", way, MIXED)
+        for suffix, work in WORKLOADS.items():
+            jobs[name + suffix] = _job(name + suffix, way, work)
     # A model of its own: the manager has put its own attention into the other one.
     streaming: Any = AutoModelForCausalLM.from_pretrained(folder)
 
     async def first() -> Mapping[str, float]:
         return {"first": await asyncio.to_thread(_first_token_ms, streaming, plain)}
 
-    async def load() -> Mapping[str, float]:
-        began = time.perf_counter()
-        await asyncio.to_thread(AutoModelForCausalLM.from_pretrained, folder)
-        return {"load": (time.perf_counter() - began) * 1000}
-
-    await serve({**jobs, "first": first, "load": load})
+    await serve({**jobs, "first": first})
     plain.close()
 
 

@@ -27,4 +27,6 @@ EQUAL = Workload("16 of 64", _PROMPTS, (64,) * NUM_REQUESTS)
 MIXED = Workload(
     "16 of 8..120", _PROMPTS, tuple(_LENGTHS.randint(8, 120) for _ in range(NUM_REQUESTS))
 )
-WORKLOADS = (EQUAL, MIXED)
+WARM_UP = Workload("16 of 4", _PROMPTS, (4,) * NUM_REQUESTS)
+# By what a job's name ends with.
+WORKLOADS = {"": EQUAL, "_mixed": MIXED, "_warm": WARM_UP}

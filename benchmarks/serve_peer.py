@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx2
 
-from benchmarks.batch_server import serve
-from benchmarks.generation_work import EQUAL, MIXED, Workload
+from benchmarks.batch_server import Job, serve
+from benchmarks.generation_work import WORKLOADS, Workload
 
 START_TIMEOUT_S = 120.0
 
@@ -50,7 +50,7 @@ async def _is_healthy(http: httpx2.AsyncClient, url: str) -> bool:
 
 
 async def main(folder: Path) -> None:
-    """Serve batches of ``serve`` and ``serve_mixed``."""
+    """Serve batches of ``serve`` by workload."""
     async with started(folder) as url, httpx2.AsyncClient(trust_env=False, timeout=120) as http:
 
         async def one(prompt: str, max_tokens: int) -> int:
@@ -69,13 +69,14 @@ async def main(folder: Path) -> None:
                 raise RuntimeError(f"{sum(counts)} tokens came instead of {work.num_tokens}")
             return took_ms
 
-        async def equal() -> Mapping[str, float]:
-            return {"serve": await whole(EQUAL)}
+        def job(name: str, work: Workload) -> Job:
+            async def run() -> Mapping[str, float]:
+                return {name: await whole(work)}
 
-        async def mixed() -> Mapping[str, float]:
-            return {"serve_mixed": await whole(MIXED)}
+            return run
 
-        await serve({"serve": equal, "serve_mixed": mixed})
+        names = {f"serve{suffix}": work for suffix, work in WORKLOADS.items()}
+        await serve({name: job(name, work) for name, work in names.items()})
 
 
 if __name__ == "__main__":
