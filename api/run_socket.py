@@ -8,6 +8,7 @@ from http import HTTPStatus
 import anyio
 from fastapi import WebSocketDisconnect
 
+from api.idempotency import Idempotency
 from api.json_socket import NORMAL, TRY_AGAIN, JsonSocket, SlowReader
 from api.limits import ApiLimits
 from api.problem import RefusedRequest
@@ -19,13 +20,13 @@ from api.socket_message import (
     CancelMessage,
     DoneMessage,
     EventMessage,
+    PromptMessage,
     TokenMessage,
     WaitingMessage,
 )
 from bus.prompt_client import PromptClient, Token
 from contracts.errors import PromptbusError, RunFinished, Unexpected
 from contracts.journal_entry import JournalEntry
-from contracts.prompt import PromptRequest
 from contracts.run_view import build_run_view
 from contracts.waiting import WaitReport
 
@@ -47,9 +48,9 @@ class RunSocket:
         self._runs = runs
         self._limits = limits
 
-    async def serve_prompt(self) -> None:
-        """Receive one prompt, submit it, follow its run."""
-        await self._serve(self._submit_and_follow)
+    async def serve_prompt(self, owner: str = "") -> None:
+        """Receive one prompt of ``owner``, submit it, follow its run."""
+        await self._serve(lambda: self._submit_and_follow(owner))
 
     async def serve_run(self, run_id: str, after: int) -> None:
         """Follow a run that exists; events up to sequence ``after`` are left out."""
@@ -74,14 +75,15 @@ class RunSocket:
             logger.error("a socket failed: %s", type(exc).__name__)
             await self._socket.fail(Unexpected(exc))
 
-    async def _submit_and_follow(self) -> None:
-        run_id = await self._runs.submit(await self._receive_prompt())
+    async def _submit_and_follow(self, owner: str) -> None:
+        wanted = await self._receive_prompt()
+        run_id = await self._runs.submit(wanted, Idempotency(wanted.idempotency_key, owner))
         await self._socket.send(AcceptedMessage(run_id=run_id))
         await self._follow(run_id, after=0)
 
-    async def _receive_prompt(self) -> PromptRequest:
+    async def _receive_prompt(self) -> PromptMessage:
         with anyio.move_on_after(self._limits.body_timeout_s):
-            return parse_model(await self._socket.receive(), PromptRequest)
+            return parse_model(await self._socket.receive(), PromptMessage)
         raise RefusedRequest(
             "body_too_slow",
             f"no prompt within {self._limits.body_timeout_s:g} s",

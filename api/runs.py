@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from api.accepted_runs import AcceptedRuns
 from api.catalogue import Catalogue
+from api.idempotency import Idempotency
 from api.problem import RefusedRequest
 from bus.prompt_client import PromptClient
 from contracts.errors import DeadlineExceeded, InvalidInput, UnknownRun
@@ -23,17 +24,21 @@ class Runs:
         self._catalogue = catalogue
         self._accepted = accepted
 
-    async def submit(self, request: PromptRequest) -> str:
+    async def submit(self, request: PromptRequest, idempotency: Idempotency | None = None) -> str:
         """Submit; returns the run id once the prompt is durably accepted.
 
-        Without any executor a prompt is accepted too: its queue outlives the lack.
+        Without any executor a prompt is accepted too: its queue outlives the lack. A key that was
+        used before leads to its run.
 
         Raises: UnknownModel, UnknownStrategy before anything is published; what
         :meth:`PromptClient.submit` raises.
         """
         await self._catalogue.check_wishes(request.model, request.strategy)
         prompt = SubmitPrompt.of(request, new_run_id())
-        run_id = await self._client.submit(prompt, request.priority)
+        given = idempotency or Idempotency()
+        run_id = await self._client.submit(
+            prompt, request.priority, idempotency_key=given.key, owner=given.owner
+        )
         self._accepted.add(run_id)
         return run_id
 

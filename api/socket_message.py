@@ -7,6 +7,7 @@ from pydantic import Field
 from api.run_event import RunEvent
 from contracts.errors import ErrorInfo
 from contracts.message import Message, Request
+from contracts.prompt import PromptRequest
 from contracts.run_view import RunView
 from contracts.waiting import WaitReport
 
@@ -51,6 +52,12 @@ class ErrorMessage(Message):
 
     type: Literal["error"] = "error"
     error: ErrorInfo
+
+
+class PromptMessage(PromptRequest):
+    """What a client submits; ``idempotency_key`` is to a socket what the header is to REST."""
+
+    idempotency_key: str | None = None
 
 
 class CancelMessage(Request):

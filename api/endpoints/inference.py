@@ -8,10 +8,13 @@ from fastapi import APIRouter, Request, Response
 from api.catalogue import CatalogueModel
 from api.client_gone import while_connected
 from api.dependencies import CatalogueDep, ClientDep, LimitsDep
+from api.idempotency import Idempotency, IdempotencyDep
 from api.problem import problem_response
 from api.request_body import json_body, read_model
+from bus.prompt_client import PromptClient
 from contracts.errors import ErrorInfo, PromptbusError
 from contracts.generation import DirectRequest, FinishReason, GenerationFields
+from contracts.idempotency import keyed_run_id, request_digest
 from contracts.message import Message
 from contracts.prompt import Priority
 from contracts.run_id import new_run_id
@@ -88,18 +91,26 @@ async def model_infos(catalogue: CatalogueDep) -> ModelInfos:
 @router.post("", response_model=InferenceResponse, openapi_extra=json_body(DirectRequest))
 @router.post("/", response_model=InferenceResponse, include_in_schema=False)
 async def generate(
-    request: Request, client: ClientDep, catalogue: CatalogueDep, limits: LimitsDep
+    request: Request,
+    client: ClientDep,
+    catalogue: CatalogueDep,
+    limits: LimitsDep,
+    idempotency: IdempotencyDep,
 ) -> InferenceResponse | Response:
     """Generate an answer with one model, without a run.
 
-    The generation is stopped when the client hangs up.
+    The generation is stopped when the client hangs up; with an ``Idempotency-Key`` it goes on,
+    and the same request finds it.
     """
     wanted = await read_model(request, DirectRequest, limits)
     named = wanted.strategy if "strategy" in wanted.model_fields_set else None
     strategy = await catalogue.strategy_for(wanted.model, named)
     task = direct_task(wanted, strategy, limits.generate_timeout_s)
+    task, is_keyed = await claimed(task, wanted, idempotency, client)
     try:
-        result = await while_connected(request, lambda: client.generate(task))
+        result = await while_connected(
+            request, lambda: client.generate(task, outlives_caller=is_keyed)
+        )
     except PromptbusError as exc:
         return problem_response(exc.to_wire(), run_id=task.run_id)
     error = _BROKEN_OFF.get(result.finish_reason)
@@ -111,6 +122,20 @@ async def generate(
         run_id=task.run_id,
         error=error,
     )
+
+
+async def claimed(
+    task: GenerateAnswer, wanted: DirectRequest, idempotency: Idempotency, client: PromptClient
+) -> tuple[GenerateAnswer, bool]:
+    """The task under the run of its key, where it has one, and whether it has.
+
+    Raises: IdempotencyMismatch, what a write raises.
+    """
+    if idempotency.key is None:
+        return task, False
+    run_id = keyed_run_id(idempotency.key, idempotency.owner)
+    await client.claims.claim(run_id, request_digest(wanted, "direct"))
+    return task.model_copy(update={"run_id": run_id}), True
 
 
 def model_info(model: CatalogueModel) -> ModelInfo:

@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from api.catalogue import CatalogueModel
 from api.client_gone import ClientGone, while_connected
 from api.dependencies import CatalogueDep, ClientDep, LimitsDep, RunsDep
-from api.endpoints.inference import direct_task
+from api.endpoints.inference import claimed, direct_task
+from api.idempotency import IdempotencyDep
 from api.openai.answer import AnswerSource, DirectAnswer, RunAnswer
 from api.openai.completion import ChatShape, Shape, TextShape
 from api.openai.error import RUN_ID_HEADER, error_response
@@ -62,8 +63,14 @@ class _Sources:
     """Where the answers of one request may come from, as routes ask for it."""
 
     def __init__(
-        self, client: ClientDep, runs: RunsDep, catalogue: CatalogueDep, limits: LimitsDep
+        self,
+        client: ClientDep,
+        runs: RunsDep,
+        catalogue: CatalogueDep,
+        limits: LimitsDep,
+        idempotency: IdempotencyDep,
     ) -> None:
+        self._idempotency = idempotency
         self._client = client
         self._runs = runs
         self._catalogue = catalogue
@@ -80,17 +87,19 @@ class _Sources:
             direct = wanted.to_direct()
             strategy = await self._catalogue.strategy_for(direct.model, direct.strategy)
             task = direct_task(direct, strategy, self.limits.generate_timeout_s)
-            return DirectAnswer(self._client, task)
+            task, is_keyed = await claimed(task, direct, self._idempotency, self._client)
+            return DirectAnswer(self._client, task, outlives_client=is_keyed)
         if mode != RUN:
             raise RefusedRequest("not_allowed", f"must be {RUN} or {DIRECT}", field=MODE_HEADER)
         prompt = wanted.to_prompt()
-        run_id = await self._runs.submit(prompt)
+        run_id = await self._runs.submit(prompt, self._idempotency)
         return RunAnswer(
             self._client,
             self._runs,
             run_id,
             as_generated=prompt.max_attempts == 1,
             max_wait_s=self.limits.max_wait_s,
+            outlives_client=self._idempotency.key is not None,
         )
 
 

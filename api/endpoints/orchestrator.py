@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.client_gone import while_connected
 from api.dependencies import AllowedOriginsDep, ClientDep, LimitsDep, RunsDep
+from api.idempotency import IdempotencyDep, owner_of
 from api.json_socket import JsonSocket
 from api.request_body import json_body, parse_model, read_body, read_model
 from api.run_event import RunEvents, run_event
@@ -49,18 +50,24 @@ WaitS = Annotated[
 
 @router.post("/run", responses=_ACCEPTED, openapi_extra=json_body(PromptRequest))
 async def run(
-    request: Request, response: Response, runs: RunsDep, limits: LimitsDep, wait_s: WaitS = None
+    *,
+    request: Request,
+    response: Response,
+    runs: RunsDep,
+    limits: LimitsDep,
+    idempotency: IdempotencyDep,
+    wait_s: WaitS = None,
 ) -> RunView:
     """Submit a prompt and wait for the outcome of its run.
 
     200 with the outcome, whatever it is (answered, failed, cancelled); 202 when there is none
     within ``wait_s``, with the run's address in ``Location``. Once accepted, the run goes on
     whatever becomes of this request: a client that hangs up stops waiting, not the run. To end
-    it, cancel it.
+    it, cancel it. With an ``Idempotency-Key`` the same request may be sent any number of times.
     """
     wanted = await read_model(request, PromptRequest, limits)
     longest_s = limits.default_wait_s if wait_s is None else min(wait_s, limits.max_wait_s)
-    run_id = await runs.submit(wanted)
+    run_id = await runs.submit(wanted, idempotency)
     view = await while_connected(request, lambda: _wait(runs, run_id, longest_s))
     response.headers["Location"] = f"/orchestrator/runs/{run_id}"
     if view.state not in FINAL_STATES:
@@ -108,7 +115,7 @@ async def submit_socket(
     """Submit one prompt and follow its run."""
     channel = JsonSocket(socket, limits)
     if await channel.open(allowed_origins):
-        await RunSocket(channel, client, runs, limits).serve_prompt()
+        await RunSocket(channel, client, runs, limits).serve_prompt(owner_of(socket))
 
 
 @router.websocket("/runs/{run_id}/ws")

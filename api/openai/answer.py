@@ -100,19 +100,25 @@ class SentText:
 class DirectAnswer:
     """An answer straight from a model, without a run."""
 
-    def __init__(self, client: PromptClient, task: GenerateAnswer) -> None:
+    def __init__(
+        self, client: PromptClient, task: GenerateAnswer, *, outlives_client: bool = False
+    ) -> None:
         self._client = client
         self._task = task
+        self._outlives_client = outlives_client
         self.run_id = task.run_id
 
     async def whole(self) -> Answer:
-        """The answer; cancelling the caller stops the generation."""
-        return _answer_of(await self._client.generate(self._task))
+        """The answer; cancelling the caller stops the generation, unless it is keyed."""
+        result = await self._client.generate(self._task, outlives_caller=self._outlives_client)
+        return _answer_of(result)
 
     async def live(self) -> AsyncGenerator[Piece, None]:
         """The text as it comes; closing the generator stops the generation."""
         sent = SentText()
-        async with aclosing(self._client.stream(self._task)) as items:
+        async with aclosing(
+            self._client.stream(self._task, outlives_caller=self._outlives_client)
+        ) as items:
             async for item in items:
                 if isinstance(item, WaitReport):
                     yield Waiting(item.message)
@@ -145,9 +151,11 @@ class RunAnswer:
         *,
         as_generated: bool,
         max_wait_s: float,
+        outlives_client: bool = False,
     ) -> None:
         self._client = client
         self._runs = runs
+        self._outlives_client = outlives_client
         self._as_generated = as_generated
         self._max_wait_s = max_wait_s
         self.run_id = run_id
@@ -182,7 +190,9 @@ class RunAnswer:
         yield answer
 
     async def abandon(self) -> None:
-        """Cancel the run, unless it has its outcome already."""
+        """Cancel the run, unless it has its outcome already or its client may come back for it."""
+        if self._outlives_client:
+            return
         with anyio.move_on_after(ABANDON_S, shield=True):
             try:
                 await self._runs.cancel(self.run_id, "the client hung up")

@@ -33,6 +33,7 @@ _CODES: Final[Mapping[str, str]] = {
 _STATUSES: Final[Mapping[str, HTTPStatus]] = {
     "unknown_model": HTTPStatus.NOT_FOUND,
     "queue_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "idempotency_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
 

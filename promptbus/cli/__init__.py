@@ -64,6 +64,10 @@ def ask(
     ] = None,
     deadline_s: Annotated[float | None, typer.Option(help="Give up after so long.")] = None,
     priority: Annotated[str, typer.Option(help="interactive, normal or batch")] = "interactive",
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(help="The same key is the same run: asking again shows its answer again."),
+    ] = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
     as_json: Json = False,
@@ -86,7 +90,7 @@ def ask(
         "priority": priority,
     }
     given = {name: value for name, value in wishes.items() if value is not None}
-    run(run_ask, given, as_json, data_dir=data_dir, nats_url=nats_url)
+    run(run_ask, given, idempotency_key, as_json, data_dir=data_dir, nats_url=nats_url)
 
 
 @run_app.command("show")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bus.prompt_client import PromptClient
 from contracts.envelope import first_problem
 from contracts.errors import InvalidInput, RemoteError, RunFinished
+from contracts.idempotency import keyed_run_id
 from contracts.prompt import MAX_PROMPT_BYTES, PromptRequest, SubmitPrompt
 from contracts.run_id import new_run_id
 from contracts.run_view import RunView
@@ -24,16 +25,24 @@ from promptbus.settings import Settings
 STDIN = "-"
 
 
-async def run_ask(settings: Settings, wishes: dict[str, Any], as_json: bool) -> int:
+async def run_ask(
+    settings: Settings, wishes: dict[str, Any], idempotency_key: str | None, as_json: bool
+) -> int:
     """Ask one prompt; 0 when it was answered."""
     request = parse_request({**wishes, "prompt": await read_prompt(wishes["prompt"])})
     async with running_or_own(settings) as process:
-        return await ask(process, request, as_json=as_json)
+        return await ask(process, request, idempotency_key=idempotency_key, as_json=as_json)
 
 
-async def ask(process: Process, request: PromptRequest, *, as_json: bool = False) -> int:
+async def ask(
+    process: Process,
+    request: PromptRequest,
+    *,
+    idempotency_key: str | None = None,
+    as_json: bool = False,
+) -> int:
     """Submit on ``process`` and print; returns the exit code."""
-    run_id = new_run_id()
+    run_id = keyed_run_id(idempotency_key) if idempotency_key is not None else new_run_id()
     interrupted = False
     async with open_client(process) as client, anyio.create_task_group() as tasks:
 
@@ -48,7 +57,9 @@ async def ask(process: Process, request: PromptRequest, *, as_json: bool = False
                 tasks.cancel_scope.cancel()
 
         tasks.start_soon(cancel_on_signal)
-        await client.submit(SubmitPrompt.of(request, run_id), request.priority)
+        await client.submit(
+            SubmitPrompt.of(request, run_id), request.priority, idempotency_key=idempotency_key
+        )
         view = await _follow(client, run_id, as_json=as_json)
         tasks.cancel_scope.cancel()
     if interrupted:
