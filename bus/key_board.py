@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import anyio
+from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
 from bus.connection import Connection
@@ -17,12 +18,14 @@ from bus.direct_get import DirectGet, StoredMessage
 from bus.publisher import EXPECT_SUBJECT_EMPTY, Publisher, WrongLastSequence
 from bus.topology import KEYS_BUCKET
 from contracts.api_key import ApiKey, key_id_of
-from contracts.errors import InvalidInput
+from contracts.errors import BusUnavailable, InvalidInput
 
 logger = logging.getLogger(__name__)
 
 # Checks within this time share one reading, so a revocation is felt everywhere so much later.
 FRESH_S = 1.0
+NEWS_S = 0.1
+ANSWER_S = 3.0
 
 _PREFIX = f"$KV.{KEYS_BUCKET}."
 
@@ -31,6 +34,7 @@ class KeyBoard:
     """Reads and writes the keys for one process."""
 
     def __init__(self, connection: Connection, publisher: Publisher) -> None:
+        self._connection = connection
         self._publisher = publisher
         self._direct = DirectGet(connection, f"KV_{KEYS_BUCKET}")
         self._lock = anyio.Lock()
@@ -43,9 +47,7 @@ class KeyBoard:
             async with self._lock:
                 if self._is_older(max_age_s):
                     asked_s = time.monotonic()
-                    found = [
-                        _key(message) for message in await self._direct.read_all(f"{_PREFIX}>")
-                    ]
+                    found = [_key(message) for message in await self._read(f"{_PREFIX}>")]
                     self._cached = {key.key_id: key for key in found if key is not None}
                     self._read_s = asked_s
         return self._cached
@@ -56,6 +58,9 @@ class KeyBoard:
         if key_id is None:
             return None
         key = (await self.read_all()).get(key_id)
+        if key is None:
+            # It may be new; made-up ones must not cost the bus a reading each.
+            key = (await self.read_all(max_age_s=NEWS_S)).get(key_id)
         return key if key is not None and key.matches(token) and key.is_usable(now) else None
 
     async def is_usable(self, key_id: str, now: datetime) -> bool:
@@ -74,7 +79,7 @@ class KeyBoard:
         Raises: InvalidInput where there is no such key, BusUnavailable, BusDenied.
         """
         while True:
-            stored = await self._direct.read_all(_subject(key_id))
+            stored = await self._read(_subject(key_id))
             key = _key(stored[0]) if stored else None
             if key is None:
                 raise _unknown()
@@ -88,6 +93,18 @@ class KeyBoard:
                 continue
             self._read_s = float("-inf")
             return revoked
+
+    async def _read(self, subject: str) -> list[StoredMessage]:
+        """Asked before each request of a client, so a bus that is away is not waited for."""
+        reason = "NATS is away"
+        if self._connection.is_connected:
+            reason = f"no answer within {ANSWER_S:g} s"
+            with anyio.move_on_after(ANSWER_S):
+                try:
+                    return await self._direct.read_all(subject)
+                except NatsError as exc:
+                    reason = type(exc).__name__
+        raise BusUnavailable(f"the keys cannot be read: {reason}", cure="promptbus doctor")
 
     def _is_older(self, max_age_s: float) -> bool:
         return time.monotonic() - self._read_s > max_age_s
