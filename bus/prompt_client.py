@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -16,18 +15,18 @@ from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
 from bus.run_claims import RunClaims
-from bus.run_feed import RunInbox, RunItem, RunProgress, Token, is_last
+from bus.run_cursor import RunCursor
+from bus.run_feed import RunItem
+from bus.run_feeds import RunFeeds, RunFollower
 from bus.run_journal import RunJournal
 from bus.stored_events import StoredEvents
-from bus.token_stream import TokenStreams
-from bus.wait_stream import WaitStreams
+from bus.token_stream import Token
 from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.errors import (
     DeadlineExceeded,
     MalformedMessage,
     PromptbusError,
-    QueueFull,
     RemoteError,
     RunFinished,
     UnknownRun,
@@ -44,8 +43,6 @@ from contracts.waiting import WaitReport
 
 logger = logging.getLogger(__name__)
 
-# Without news for this long the journal is read: the republish is only a hint.
-SILENCE_S = 3.0
 CANCEL_S = 5.0
 
 __all__ = ["PromptClient", "RunItem", "StreamItem", "Token"]
@@ -63,16 +60,14 @@ class PromptClient:
         self._connection = connection
         self._publisher = publisher
         self._stored = stored
-        self._tokens = TokenStreams(connection)
-        self._waits = WaitStreams(connection)
         self._board = PresenceBoard(connection)
         self.journal = Journal(connection, publisher)
+        self.feeds = RunFeeds(connection, self.journal, stored)
         self.claims = RunClaims(self.journal)
         self.dead_letters = DeadLetters(connection, publisher, self.journal)
 
     async def __aenter__(self) -> Self:
-        await self._tokens.__aenter__()
-        await self._waits.__aenter__()
+        await self.feeds.__aenter__()
         return self
 
     async def __aexit__(
@@ -81,8 +76,7 @@ class PromptClient:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._waits.__aexit__(exc_type, exc, traceback)
-        await self._tokens.__aexit__(exc_type, exc, traceback)
+        await self.feeds.__aexit__(exc_type, exc, traceback)
 
     async def submit(
         self,
@@ -114,54 +108,15 @@ class PromptClient:
         return run_id
 
     async def follow(self, run_id: str, *, summary: bool = False) -> AsyncGenerator[RunItem, None]:
-        """Everything of a run from its first event and token on, then live, without double.
-
-        Of the notes why it waits only those are told that nothing has come after yet. Ends after
-        the outcome (with ``summary``: after the summary of an answered run). May be called before
-        the run is submitted.
+        """Everything of a run, as :class:`RunFollower` tells it; it may not be submitted yet.
 
         Raises: BusUnavailable.
         """
-        inbox = RunInbox()
-        forget = (
-            self._stored.listen(inbox.push, run_id),
-            self._tokens.listen(run_id, lambda attempt, delta: inbox.push(Token(attempt, delta))),
-            self._waits.listen(run_id, inbox.push),
-        )
-        progress = RunProgress()
-        try:
-            pending = deque(await self._backlog(run_id))
-            if pending and not any(is_last(item, summary=False) for item in pending):
-                pending += inbox.catch_up(await self._waits.current(run_id))
-            while True:
-                while pending:
-                    item = pending.popleft()
-                    if progress.is_new(item) and not inbox.is_outdated(item):
-                        yield item
-                    if is_last(item, summary=summary):
-                        return
-                with anyio.move_on_after(SILENCE_S):
-                    pending.append(await inbox.receive())
-                if not pending:
-                    pending.extend(await self.journal.read(run_id))
-        except anyio.EndOfStream as exc:
-            raise QueueFull("this reader is too slow for the run it follows") from exc
-        finally:
-            for stop in forget:
-                stop()
-            inbox.close()
-
-    async def _backlog(self, run_id: str) -> list[RunItem]:
-        """What happened so far, the text of an attempt ahead of its event."""
-        journal = await self.journal.read(run_id)
-        tokens = [Token(attempt, delta) for attempt, delta in await self._tokens.earlier(run_id)]
-        items: list[RunItem] = []
-        for entry in journal:
-            if entry.subject.node == ActorKind.EXECUTOR:
-                items += [token for token in tokens if token.attempt == entry.subject.attempt]
-                tokens = [token for token in tokens if token.attempt != entry.subject.attempt]
-            items.append(entry)
-        return [*items, *tokens]
+        with self.feeds.open(run_id) as feed:
+            follower = RunFollower(feed, RunCursor(), summary=summary)
+            async with aclosing(follower.items()) as items:
+                async for item in items:
+                    yield item
 
     async def wait(self, run_id: str, *, timeout_s: float | None = None) -> RunView:
         """The run's view once it has its outcome.
@@ -196,11 +151,9 @@ class PromptClient:
         view = build_run_view(run_id, journal)
         if view.state not in {"queued", "running"}:
             return view
-        note = await self._waits.current(run_id)
-        progress = RunProgress()
-        for entry in journal:
-            progress.is_new(entry)
-        if note is None or not progress.is_new(note):
+        note = await self.feeds.waits.current(run_id)
+        answered = f"{ActorKind.EXECUTOR}/{note.attempt}" if note is not None else ""
+        if any(entry.subject.step == answered for entry in journal):
             return view
         return view.model_copy(update={"waiting": note})
 
@@ -266,14 +219,10 @@ class PromptClient:
         """
         inbox: asyncio.Queue[Token | WaitReport | None] = asyncio.Queue()
         forget = (
-            self._tokens.listen(
-                task.run_id, lambda attempt, delta: inbox.put_nowait(Token(attempt, delta))
-            ),
-            self._waits.listen(task.run_id, inbox.put_nowait),
+            self.feeds.tokens.listen(task.run_id, inbox.put_nowait),
+            self.feeds.waits.listen(task.run_id, inbox.put_nowait),
         )
-        generating = asyncio.create_task(
-            self.generate(task, outlives_caller=outlives_caller)
-        )
+        generating = asyncio.create_task(self.generate(task, outlives_caller=outlives_caller))
         generating.add_done_callback(lambda _: inbox.put_nowait(None))
         num_chars = 0
         try:

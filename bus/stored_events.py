@@ -7,26 +7,37 @@ reconnect and after every few seconds of silence.
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
+import anyio
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 
 from bus.connection import Connection
-from bus.direct_get import parse_time
-from bus.journal import make_entry
+from bus.direct_get import DirectGet, parse_time
+from bus.journal import entry_or_none, make_entry
+from bus.run_listeners import RunListeners
+from bus.topology import RUNS
 from contracts import subjects
-from contracts.errors import InvalidInput, MalformedMessage
+from contracts.errors import InvalidInput, MalformedMessage, PromptbusError
 from contracts.journal_entry import JournalEntry
 
 logger = logging.getLogger(__name__)
+
+# While missed events are read, newer ones wait.
+FILL_S = 2.0
 
 Listener = Callable[[JournalEntry], None]
 
 
 class StoredEvents:
-    """Hands stored events to listeners, by run or all of them.
+    """Hands stored events to listeners, by run or all of them, in the order of the stream.
+
+    Who watches all events notices from the sequence that some were not republished, and reads
+    them before it goes on; where that fails, :meth:`on_gap` tells.
 
     Listeners are called in the event loop and must not block or raise. An event nobody listens to
     is never decoded; hints and ends are told without decoding.
@@ -36,11 +47,16 @@ class StoredEvents:
         self, connection: Connection, watched: tuple[str, ...] = (subjects.STORED_RUNS_ALL,)
     ) -> None:
         self._connection = connection
+        self._direct = DirectGet(connection, RUNS)
         self._watched = watched
-        self._by_run: dict[str, list[Listener]] = {}
+        self._by_run: RunListeners[JournalEntry] = RunListeners()
         self._for_all: list[Listener] = []
         self._hints: list[Callable[[], None]] = []
         self._ends: list[Callable[[str], None]] = []
+        self._gaps: list[Callable[[], None]] = []
+        # Only who hears everything can tell from the sequence that something is missing.
+        self._hears_all = watched == (subjects.STORED_RUNS_ALL,)
+        self._sequence = 0
         self._subscriptions: list[Subscription] = []
 
     async def __aenter__(self) -> Self:
@@ -68,8 +84,7 @@ class StoredEvents:
         """
         if run_id is None:
             return _add(self._for_all, listener)
-        self._by_run.setdefault(run_id, []).append(listener)
-        return lambda: self._forget(run_id, listener)
+        return self._by_run.add(run_id, listener)
 
     def on_any(self, hint: Callable[[], None]) -> Callable[[], None]:
         """Call ``hint`` whenever anything was stored; the returned function ends that."""
@@ -79,33 +94,52 @@ class StoredEvents:
         """Call ``ended`` with the id of every run that is cancelled or has its outcome."""
         return _add(self._ends, ended)
 
-    def _forget(self, run_id: str, listener: Listener) -> None:
-        listeners = self._by_run[run_id]
-        listeners.remove(listener)
-        if not listeners:
-            del self._by_run[run_id]
+    def on_gap(self, missed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``missed`` when events may not have been heard; the returned function ends that."""
+        return _add(self._gaps, missed)
 
     async def _on_message(self, message: Msg) -> None:
+        sequence = _sequence(message)
+        if self._hears_all and 0 < self._sequence < sequence - 1:
+            await self._fill_gap(self._sequence + 1, sequence)
+        self._sequence = sequence
         for hint in self._hints:
             hint()
-        # stored.runs.<run_id>.<name>…; what is shorter is none of ours.
-        run_id, _, name = message.subject.removeprefix(_PREFIX).partition(".")
+        self._tell(message.subject.removeprefix(subjects.STORED_PREFIX), lambda: _entry_of(message))
+
+    def _tell(self, subject: str, decode: Callable[[], JournalEntry | None]) -> None:
+        # runs.<run_id>.<name>…; what is shorter is none of ours.
+        run_id, _, name = subject.removeprefix(_PREFIX).partition(".")
         if name in _ENDS:
             for ended in self._ends:
                 ended(run_id)
-        listeners = (*self._by_run.get(run_id, ()), *self._for_all)
-        if not listeners:
+        if run_id not in self._by_run and not self._for_all:
             return
-        try:
-            entry = stored_entry(message)
-        except (MalformedMessage, InvalidInput) as exc:
-            logger.warning("ignored a stored message: %s", exc)
+        entry = decode()
+        if entry is None:
             return
-        for listener in listeners:
+        self._by_run.tell(run_id, entry)
+        for listener in tuple(self._for_all):
             listener(entry)
 
+    async def _fill_gap(self, begin: int, end: int) -> None:
+        """Tell the events from sequence ``begin`` to ``end`` that were stored and not heard."""
+        with anyio.move_on_after(FILL_S):
+            try:
+                while begin < end:
+                    stored = await self._direct.read(subjects.RUNS_ALL, from_sequence=begin)
+                    for message in stored:
+                        if message.sequence < end:
+                            self._tell(message.subject, partial(entry_or_none, message))
+                    begin = stored[-1].sequence + 1 if stored else end
+                return
+            except (PromptbusError, NatsError) as exc:
+                logger.warning("events were missed: %s", exc)
+        for missed in tuple(self._gaps):
+            missed()
 
-_PREFIX = f"{subjects.STORED_PREFIX}runs."
+
+_PREFIX = "runs."
 _ENDS = frozenset({subjects.CANCEL, subjects.OUTCOME})
 _T = TypeVar("_T")
 
@@ -113,6 +147,19 @@ _T = TypeVar("_T")
 def _add(registered: list[_T], item: _T) -> Callable[[], None]:
     registered.append(item)
     return lambda: registered.remove(item)
+
+
+def _sequence(message: Msg) -> int:
+    text = (message.headers or {}).get("Nats-Sequence", "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _entry_of(message: Msg) -> JournalEntry | None:
+    try:
+        return stored_entry(message)
+    except (MalformedMessage, InvalidInput) as exc:
+        logger.warning("ignored a stored message: %s", exc)
+        return None
 
 
 def stored_entry(message: Msg) -> JournalEntry:
@@ -126,6 +173,6 @@ def stored_entry(message: Msg) -> JournalEntry:
         message.subject.removeprefix(subjects.STORED_PREFIX),
         headers,
         message.data,
-        int(headers.get("Nats-Sequence", "0")),
+        _sequence(message),
         parse_time(time) if time else datetime.now(UTC),
     )

@@ -1,18 +1,14 @@
 """Token deltas of running generations, joinable at any time from the first token."""
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from dataclasses import dataclass
 
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
 from bus.connection import Connection
 from bus.direct_get import DirectGet
+from bus.run_subscription import RunSubscription
 from bus.topology import TOKENS
 from contracts import subjects
 from contracts.errors import InvalidInput
@@ -23,7 +19,13 @@ logger = logging.getLogger(__name__)
 # Escaped in JSON a character takes up to twelve bytes; the bus carries half a mebibyte.
 MAX_DELTA_CHARS = 32 * 1024
 
-DeltaListener = Callable[[int, TextDelta], None]
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the text of one attempt."""
+
+    attempt: int
+    delta: TextDelta
 
 
 class TokenWriter:
@@ -52,68 +54,31 @@ class TokenWriter:
             await self._connection.crash_points.after("publish-TextDelta")
 
 
-class TokenStreams:
-    """One subscription per process to all token streams, handed to listeners by run."""
+class TokenStreams(RunSubscription[Token]):
+    """All token streams, by run."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection, subjects.TOKENS_ALL, _token_or_none)
         self._direct = DirectGet(connection, TOKENS)
-        self._listeners: dict[str, list[DeltaListener]] = defaultdict(list)
-        self._subscription: Subscription | None = None
 
-    async def __aenter__(self) -> Self:
-        self._subscription = await self._connection.client.subscribe(
-            subjects.TOKENS_ALL, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._subscription is not None and not self._connection.client.is_closed:
-            await self._subscription.unsubscribe()
-
-    def listen(self, run_id: str, listener: DeltaListener) -> Callable[[], None]:
-        """Call ``listener(attempt, delta)`` for every new delta; the return value ends that."""
-        self._listeners[run_id].append(listener)
-        return lambda: self._forget(run_id, listener)
-
-    def _forget(self, run_id: str, listener: DeltaListener) -> None:
-        self._listeners[run_id].remove(listener)
-        if not self._listeners[run_id]:
-            del self._listeners[run_id]
-
-    async def earlier(self, run_id: str) -> list[tuple[int, TextDelta]]:
-        """The deltas stored so far, in order."""
+    async def earlier(self, run_id: str) -> list[Token]:
+        """The pieces stored so far, in order."""
         stored = await self._direct.read_all(subjects.tokens_of_run(run_id))
-        found = (_delta_or_none(message.subject, message.data) for message in stored)
-        return [item for item in found if item is not None]
-
-    async def _on_message(self, message: Msg) -> None:
-        run_id = message.subject.split(".", 2)[1]
-        listeners = self._listeners.get(run_id)
-        if not listeners:
-            return
-        item = _delta_or_none(message.subject, message.data)
-        if item is not None:
-            for listener in tuple(listeners):
-                listener(*item)
+        found = (_token_or_none(message.subject, message.data) for message in stored)
+        return [token for token in found if token is not None]
 
 
-def parse_delta(subject: str, data: bytes) -> tuple[int, TextDelta]:
-    """Attempt and delta of one message.
+def parse_token(subject: str, data: bytes) -> Token:
+    """The piece in one message.
 
     Raises: InvalidInput, pydantic.ValidationError.
     """
     _, attempt = subjects.parse_tokens(subject)
-    return attempt, TextDelta.model_validate_json(data)
+    return Token(attempt, TextDelta.model_validate_json(data))
 
 
-def _delta_or_none(subject: str, data: bytes) -> tuple[int, TextDelta] | None:
+def _token_or_none(subject: str, data: bytes) -> Token | None:
     try:
-        return parse_delta(subject, data)
+        return parse_token(subject, data)
     except (ValidationError, InvalidInput):
         return None  # Not ours; the subject is open to every client of the account.

@@ -1,19 +1,16 @@
 """Why runs wait: notes on ``waits.<run_id>``, of which only the last is kept, for minutes."""
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import anyio
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
 from bus.connection import Connection
 from bus.direct_get import DirectGet, StoredMessage
+from bus.run_subscription import RunSubscription
 from bus.topology import TOKENS
 from contracts import subjects
 from contracts.errors import BusUnavailable, InvalidInput
@@ -25,8 +22,6 @@ logger = logging.getLogger(__name__)
 READ_S = 2.0
 # The server drops the notes before; thousands of waiting runs would else push out texts.
 _REPLACE_EARLIER: Final[Mapping[str, str]] = {"Nats-Rollup": "sub"}
-
-WaitListener = Callable[[WaitReport], None]
 
 
 class WaitWriter:
@@ -54,44 +49,12 @@ class WaitWriter:
         await self._connection.crash_points.after("publish-WaitReport")
 
 
-class WaitStreams:
-    """One subscription per process to all notes, handed to listeners by run."""
+class WaitStreams(RunSubscription[WaitReport]):
+    """All notes, by run."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection, subjects.WAITS_ALL, _report_on)
         self._direct = DirectGet(connection, TOKENS)
-        self._listeners: dict[str, list[WaitListener]] = defaultdict(list)
-        self._subscription: Subscription | None = None
-
-    async def __aenter__(self) -> Self:
-        self._subscription = await self._connection.client.subscribe(
-            subjects.WAITS_ALL, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._subscription is not None and not self._connection.client.is_closed:
-            await self._subscription.unsubscribe()
-
-    @property
-    def num_listeners(self) -> int:
-        """Runs that somebody listens to."""
-        return len(self._listeners)
-
-    def listen(self, run_id: str, listener: WaitListener) -> Callable[[], None]:
-        """Call ``listener`` for every new note on that run; the return value ends that."""
-        self._listeners[run_id].append(listener)
-        return lambda: self._forget(run_id, listener)
-
-    def _forget(self, run_id: str, listener: WaitListener) -> None:
-        self._listeners[run_id].remove(listener)
-        if not self._listeners[run_id]:
-            del self._listeners[run_id]
 
     async def current(self, run_id: str) -> WaitReport | None:
         """The last note on that run; None where text of the same attempt came after it.
@@ -108,16 +71,6 @@ class WaitStreams:
                 logger.debug("no note on %s: %s", run_id, exc)
         return _current(last)
 
-    async def _on_message(self, message: Msg) -> None:
-        run_id = message.subject.partition(".")[2]
-        listeners = self._listeners.get(run_id)
-        if not listeners:
-            return
-        report = _report_or_none(run_id, message.data)
-        if report is not None:
-            for listener in tuple(listeners):
-                listener(report)
-
 
 def _current(last: Iterable[StoredMessage]) -> WaitReport | None:
     spoken: dict[str, int] = {}
@@ -132,6 +85,10 @@ def _current(last: Iterable[StoredMessage]) -> WaitReport | None:
     if found is None or spoken.get(str(found[1].attempt), 0) > found[0]:
         return None
     return found[1]
+
+
+def _report_on(subject: str, data: bytes) -> WaitReport | None:
+    return _report_or_none(subject.partition(".")[2], data)
 
 
 def _report_or_none(run_id: str, data: bytes) -> WaitReport | None:

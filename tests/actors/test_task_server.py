@@ -295,9 +295,9 @@ async def test_text_is_streamed_in_order_and_without_a_gap(settings: Settings) -
             with anyio.fail_after(20):
                 while len(heard) < len("".join(words)):
                     deltas = await streams.earlier(found.run_id)
-                    heard = "".join(delta.text for _, delta in deltas)
+                    heard = "".join(token.delta.text for token in deltas)
             assert heard == "".join(words)
             assert 1 < len(deltas) < len(words)
-            offsets = [delta.offset for _, delta in deltas]
+            offsets = [token.delta.offset for token in deltas]
             assert offsets == sorted(offsets)
             assert offsets[0] == 0

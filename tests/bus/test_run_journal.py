@@ -196,7 +196,7 @@ async def test_a_run_whose_journal_cannot_be_read_is_not_led(
         journal = journal_of(process, new_run_id())
         with pytest.raises(BusUnavailable):
             await journal.__aenter__()
-        assert process.stored._by_run == {}
+        assert not len(process.stored._by_run)
 
 
 def test_a_task_waits_in_the_queue_of_its_actor_or_model() -> None:

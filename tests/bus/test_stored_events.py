@@ -1,14 +1,17 @@
 """Stored events reach those who listen, and nothing foreign disturbs them."""
 
+from bus.connection import Connection
+from bus.stored_events import StoredEvents
 from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.event import CancelRequested, RunFailed
 from contracts.journal_entry import JournalEntry
 from contracts.run_id import new_run_id
+from promptbus.nats_server import NatsServer
 from promptbus.process import ENDS, open_process
 from promptbus.settings import Settings
 from tests.bus.test_journal import analyzed, place
-from tests.bus.tools import until
+from tests.bus.tools import until, wire_to
 from tests.contracts.journals import ERROR
 
 
@@ -100,3 +103,28 @@ async def test_listeners_that_stop_while_they_are_told_are_no_trouble(settings: 
             await process.journal.write(subject, analyzed(run_id, attempt))
         await until(lambda: told.count("always") == 2)
         assert told.count("once") == 1
+
+
+async def test_what_was_stored_while_the_wire_was_cut_is_told_before_what_came_after(
+    settings: Settings, nats_server: NatsServer
+) -> None:
+    run_id = new_run_id()
+    heard: list[JournalEntry] = []
+    async with (
+        open_process(settings, "test") as process,
+        wire_to(nats_server.address) as (address, wire),
+        Connection(address, "behind") as behind,
+        StoredEvents(behind) as stored,
+    ):
+        stored.listen(heard.append)
+        await behind.client.flush()
+        await process.journal.write(place(run_id), analyzed(run_id))
+        await until(lambda: len(heard) == 1)
+        wire.cut()
+        await until(lambda: not behind.is_connected)
+        for attempt in range(2, 12):
+            await process.journal.write(place(run_id, attempt), analyzed(run_id, attempt))
+        await until(lambda: behind.is_connected)
+        await process.journal.write(place(run_id, 12), analyzed(run_id, 12))
+        await until(lambda: len(heard) == 12)
+        assert heard == await process.journal.read(run_id)

@@ -1,13 +1,12 @@
 """Token streams: the whole text, from its first piece, for whoever joins."""
 
-from bus.token_stream import MAX_DELTA_CHARS, TokenStreams, TokenWriter
-from contracts.generation import TextDelta
+from bus.token_stream import MAX_DELTA_CHARS, Token, TokenStreams, TokenWriter
 from contracts.run_id import new_run_id
 from promptbus.process import Process, open_process
 from promptbus.settings import Settings
 from tests.bus.tools import until
 
-Heard = list[tuple[int, TextDelta]]
+Heard = list[Token]
 
 
 async def write(process: Process, run_id: str, *pieces: str, attempt: int = 1) -> None:
@@ -20,9 +19,9 @@ async def write(process: Process, run_id: str, *pieces: str, attempt: int = 1) -
 def text_of(heard: Heard) -> str:
     """The text, in the order of the offsets, which must leave no gap."""
     text = ""
-    for _, delta in heard:
-        assert delta.offset == len(text)
-        text += delta.text
+    for token in heard:
+        assert token.delta.offset == len(text)
+        text += token.delta.text
     return text
 
 
@@ -33,7 +32,7 @@ async def test_a_text_is_heard_live_and_read_later(settings: Settings) -> None:
         open_process(settings, "test") as process,
         TokenStreams(process.connection) as streams,
     ):
-        forget = streams.listen(run_id, lambda attempt, delta: heard.append((attempt, delta)))
+        forget = streams.listen(run_id, heard.append)
         await write(process, run_id, "Hello", "", " wörld", " 🦙!")
         await until(lambda: len(heard) == 3)
         assert text_of(heard) == "Hello wörld 🦙!"
@@ -50,7 +49,7 @@ async def test_a_large_piece_travels_in_several(settings: Settings) -> None:
         open_process(settings, "test") as process,
         TokenStreams(process.connection) as streams,
     ):
-        streams.listen(run_id, lambda attempt, delta: heard.append((attempt, delta)))
+        streams.listen(run_id, heard.append)
         await write(process, run_id, piece)
         await until(lambda: len(heard) == 2)
         assert text_of(heard) == piece
@@ -63,11 +62,11 @@ async def test_attempts_are_told_apart(settings: Settings) -> None:
         TokenStreams(process.connection) as streams,
     ):
         heard: Heard = []
-        streams.listen(run_id, lambda attempt, delta: heard.append((attempt, delta)))
+        streams.listen(run_id, heard.append)
         await write(process, run_id, "one", attempt=1)
         await write(process, run_id, "two", attempt=2)
         await until(lambda: len(heard) == 2)
-        assert [(attempt, delta.text) for attempt, delta in heard] == [(1, "one"), (2, "two")]
+        assert [(token.attempt, token.delta.text) for token in heard] == [(1, "one"), (2, "two")]
 
 
 async def test_foreign_tokens_are_passed_over(settings: Settings) -> None:
@@ -77,12 +76,12 @@ async def test_foreign_tokens_are_passed_over(settings: Settings) -> None:
         open_process(settings, "test") as process,
         TokenStreams(process.connection) as streams,
     ):
-        streams.listen(run_id, lambda attempt, delta: heard.append((attempt, delta)))
+        streams.listen(run_id, heard.append)
         for subject in (f"tokens.{run_id}.1", f"tokens.{run_id}.x", "tokens.x.1"):
             await process.connection.jetstream.publish(subject, b"junk")
         await write(process, run_id, "ours")
         await until(lambda: len(heard) == 1)
-        assert [delta.text for _, delta in await streams.earlier(run_id)] == ["ours"]
+        assert [token.delta.text for token in await streams.earlier(run_id)] == ["ours"]
         assert [error.message for error in process.connection.errors] == []
 
 
