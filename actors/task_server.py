@@ -3,21 +3,24 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import anyio
 from opentelemetry import propagate, trace
 
 from actors.actor import Actor, failed_step
+from actors.retry_policy import POLICIES
+from bus.attempt_board import Attempt, AttemptBoard
 from bus.connection import Connection
 from bus.journal import Journal
 from bus.publisher import Publisher
-from bus.pull_worker import Delivery, Reject, Retry, backoff_s
+from bus.pull_worker import Delivery, Reject, Retry
 from bus.token_stream import TokenWriter
 from bus.wait_stream import WaitWriter
 from contracts import semconv, subjects
 from contracts.actor_kind import ActorKind
 from contracts.dead_letter import DeadLetter
-from contracts.envelope import CE_TYPE, decode, type_name
+from contracts.envelope import CE_SOURCE, CE_TYPE, decode, type_name
 from contracts.errors import (
     MalformedMessage,
     MessageTooLarge,
@@ -26,17 +29,13 @@ from contracts.errors import (
     Unexpected,
 )
 from contracts.event import StepEvent, StepFailed
+from contracts.poison import Poison
 from contracts.task import Task
 from contracts.waiting import WaitNote
 
 logger = logging.getLogger(__name__)
 tracer = trace.get_tracer("promptbus")
 
-# A retryable fault is tried this often before the step fails and its task becomes a dead letter.
-MAX_ATTEMPTS = 4
-MAX_PAUSE_S = 30.0
-# What is worth waiting for may come at any moment, and then the person should not wait on.
-PATIENT_PAUSE_S = 2.0
 # A second copy of a step this process works on already looks again after this long.
 DOUBLE_PAUSE_S = 2.0
 MAX_DEAD_PAYLOAD_BYTES = 64 * 1024
@@ -104,6 +103,9 @@ class TaskServer:
         self._connection = connection
         self._journal = journal
         self._publisher = publisher
+        self._policy = POLICIES[actor.kind]
+        self._attempts = AttemptBoard(connection, publisher)
+        self._alone = anyio.Lock()
         self._steps: dict[tuple[str, str], BusStep] = {}
         self._ended: dict[str, None] = {}
         self._span_name = f"process {subjects.tasks(actor.kind)}"
@@ -148,9 +150,25 @@ class TaskServer:
         try:
             if self._may_be_done(task, delivery) and await self._is_done(task):
                 return
-            await self._do(task, step, delivery)
+            await self._try(task, step, delivery)
         finally:
             del self._steps[key]
+
+    async def _try(self, task: Task, step: BusStep, delivery: Delivery) -> None:
+        """Do the step unless it has ended too many processes; a suspect is done alone."""
+        work = f"{task.run_id}.{task.actor}.{task.attempt}"
+        before = await self._attempts.read(work, delivery.num_delivered)
+        if before.num_deaths >= self._policy.num_deaths:
+            poison = Poison(what=task.step, num_deaths=before.num_deaths)
+            await self._bury(delivery, poison, task.run_id)
+            await self._write(task, failed_step(self._actor.kind, task, poison))
+            return
+        is_suspect = before.num_deaths >= self._policy.alone_from
+        async with self._alone if is_suspect else nullcontext():
+            if is_suspect and await self._is_done(task):
+                return
+            async with self._attempts.begin(work, before, delivery.num_delivered) as attempt:
+                await self._do(task, step, delivery, attempt)
 
     def _decode(self, delivery: Delivery) -> Task:
         named = delivery.headers.get(CE_TYPE)
@@ -180,13 +198,14 @@ class TaskServer:
                 logger.warning("passed over what is no end of a run: %s", exc)
         return False
 
-    async def _do(self, task: Task, step: BusStep, delivery: Delivery) -> None:
+    async def _do(self, task: Task, step: BusStep, delivery: Delivery, attempt: Attempt) -> None:
         logger.info(
-            "begins %s of %s, delivery %d, ask %d",
+            "begins %s of %s, delivery %d, ask %d of %s",
             task.step,
             task.run_id,
             delivery.num_delivered,
             task.ask,
+            delivery.headers.get(CE_SOURCE),
         )
         with tracer.start_as_current_span(
             self._span_name,
@@ -201,10 +220,12 @@ class TaskServer:
                 semconv.MESSAGING_OPERATION_TYPE: "process",
             },
         ):
-            event = await self._work(task, step, delivery)
+            event = await self._work(task, step, delivery, attempt)
             await self._write(task, event)
 
-    async def _work(self, task: Task, step: BusStep, delivery: Delivery) -> StepEvent:
+    async def _work(
+        self, task: Task, step: BusStep, delivery: Delivery, attempt: Attempt
+    ) -> StepEvent:
         try:
             event = await self._actor.handle(task, step)
         except anyio.get_cancelled_exc_class():
@@ -213,9 +234,10 @@ class TaskServer:
             error = exc if isinstance(exc, PromptbusError) else Unexpected(exc)
             if not isinstance(exc, PromptbusError):
                 logger.exception("%s failed on %s", self._actor.kind, task.step)
-            if error.patient or (error.retryable and delivery.num_delivered < MAX_ATTEMPTS):
-                max_s = PATIENT_PAUSE_S if error.patient else MAX_PAUSE_S
-                raise Retry(backoff_s(delivery.num_delivered, max_s=max_s)) from exc
+            pause_s = self._policy.pause_s(error, attempt.before.num_faults)
+            if pause_s is not None:
+                attempt.failed()
+                raise Retry(pause_s) from exc
             await self._bury(delivery, error, task.run_id)
             return failed_step(self._actor.kind, task, error)
         if isinstance(event, StepFailed):

@@ -27,10 +27,12 @@ def spawn(
     *,
     env: Mapping[str, str] | None = None,
     log: IO[bytes] | int | None = None,
+    end_with: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
     """Start ``argv`` in a process group of its own, bound to the life of this process.
 
-    Keyboard interrupts reach only the parent, which stops its children in order.
+    Keyboard interrupts reach only the parent, which stops its children in order. ``end_with`` is
+    what the kernel sends when the parent is killed.
     """
     parent = os.getpid()
     process = subprocess.Popen(  # noqa: S603 - argv is ours
@@ -40,7 +42,7 @@ def spawn(
         stdout=log,
         stderr=log,
         process_group=0,
-        preexec_fn=(lambda: _die_with(parent)) if _libc is not None else None,  # noqa: PLW1509
+        preexec_fn=(lambda: _die_with(parent, end_with)) if _libc is not None else None,  # noqa: PLW1509
     )
     if _libc is None:
         subprocess.Popen(["/bin/sh", "-c", _WATCH, str(parent), str(process.pid)])  # noqa: S603
@@ -58,8 +60,8 @@ def stop(process: subprocess.Popen[bytes], *, timeout_s: float = _STOP_S) -> int
     return process.wait()
 
 
-def _die_with(parent: int) -> None:
+def _die_with(parent: int, number: signal.Signals) -> None:
     if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)

@@ -11,6 +11,7 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,15 +49,44 @@ def find_binary(explicit: Path | None = None) -> Path:
     return Path(found)
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterSeat:
+    """One server's place in a cluster on loopback: its name, its port for routes, and all ports.
+
+    ``password`` is what servers and clients of this cluster log in with.
+    """
+
+    name: str
+    port: int
+    ports: tuple[int, ...]
+    password: str = field(repr=False)
+
+    def config(self, user: str) -> dict[str, Any]:
+        """The cluster as nats-server takes it."""
+        return {
+            "name": "promptbus",
+            "listen": f"127.0.0.1:{self.port}",
+            "authorization": {"user": user, "password": self.password},
+            "routes": [f"nats://{user}:{self.password}@127.0.0.1:{port}" for port in self.ports],
+        }
+
+
 class NatsServer:
     """One embedded server; ``start`` returns when it is healthy.
 
     ``store_dir`` keeps the streams over restarts. ``synced`` makes the disk hold a message before
-    it is acknowledged; without it a power cut can lose a whole young stream.
+    it is acknowledged; without it a power cut can lose a whole young stream. With a ``seat`` it is
+    one of a cluster, and healthy only beside a majority of the others.
     """
 
     def __init__(
-        self, store_dir: Path, *, binary: Path | None = None, port: int = 0, synced: bool = True
+        self,
+        store_dir: Path,
+        *,
+        binary: Path | None = None,
+        port: int = 0,
+        synced: bool = True,
+        seat: ClusterSeat | None = None,
     ) -> None:
         self._binary = binary
         self._store_dir = store_dir
@@ -64,7 +94,11 @@ class NatsServer:
         self._synced = synced
         self._monitor_port = 0
         self._user = "promptbus"
-        self._password = secrets.token_urlsafe(24)
+        self._seat = seat
+        # A server of a chaos run may be frozen, and would not hear of anything else.
+        self._end_with = signal.SIGTERM if seat is None else signal.SIGKILL
+        self._name = seat.name if seat is not None else f"promptbus-{secrets.token_hex(4)}"
+        self._password = seat.password if seat is not None else secrets.token_urlsafe(24)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -87,6 +121,10 @@ class NatsServer:
         )
 
     @property
+    def _log(self) -> Path:
+        return self._store_dir / "nats-server.log"
+
+    @property
     def monitor_url(self) -> str:
         """The server's monitoring endpoint, on loopback."""
         return f"http://127.0.0.1:{self._monitor_port}"
@@ -101,17 +139,20 @@ class NatsServer:
 
         Raises: NotReady with the end of its log when it does not come up.
         """
+        self.launch()
+        self.wait_until_healthy()
+
+    def launch(self) -> None:
+        """Start the server without waiting for it."""
         binary = find_binary(self._binary)
         self._store_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._port = self._port or _free_port()
-        self._monitor_port = self._monitor_port or _free_port()
+        self._port = self._port or free_port()
+        self._monitor_port = self._monitor_port or free_port()
         config = self._store_dir / CONFIG_NAME
         config.touch(mode=0o600)
         config.write_text(json.dumps(self._config(), indent=2), encoding="utf-8")
-        log_path = self._store_dir / "nats-server.log"
-        with log_path.open("ab") as log:
-            self._process = spawn([binary, "--config", config], log=log)
-        self._wait_until_healthy(log_path)
+        with self._log.open("ab") as log:
+            self._process = spawn([binary, "--config", config], log=log, end_with=self._end_with)
 
     def stop(self) -> None:
         """End the server in order."""
@@ -135,8 +176,8 @@ class NatsServer:
         }
         if self._synced:
             jetstream["sync_interval"] = "always"
-        return {
-            "server_name": f"promptbus-{secrets.token_hex(4)}",
+        config: dict[str, Any] = {
+            "server_name": self._name,
             "host": "127.0.0.1",
             "port": self._port,
             "http": f"127.0.0.1:{self._monitor_port}",
@@ -144,8 +185,15 @@ class NatsServer:
             "authorization": {"user": self._user, "password": self._password},
             "jetstream": jetstream,
         }
+        if self._seat is not None:
+            config["cluster"] = self._seat.config(self._user)
+        return config
 
-    def _wait_until_healthy(self, log_path: Path) -> None:
+    def wait_until_healthy(self) -> None:
+        """Return once the server is healthy.
+
+        Raises: NotReady with the end of its log when it is not in time, or ended.
+        """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
@@ -153,10 +201,10 @@ class NatsServer:
             if self._is_healthy():
                 return
             time.sleep(_POLL_S)
-        tail = log_path.read_text(errors="replace").splitlines()[-3:]
+        tail = self._log.read_text(errors="replace").splitlines()[-3:]
         self.stop()
         raise NotReady(
-            "nats-server did not start: " + " | ".join(tail), cure=f"read the log at {log_path}"
+            "nats-server did not start: " + " | ".join(tail), cure=f"read the log at {self._log}"
         )
 
     def _is_healthy(self) -> bool:
@@ -169,7 +217,8 @@ class NatsServer:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

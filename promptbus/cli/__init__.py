@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from promptbus import __version__
+from promptbus.cli.chaos_command import chaos
 from promptbus.cli.dead_commands import dead_app
 from promptbus.cli.keys_commands import keys_app
 from promptbus.cli.options import DataDir, Json, NatsUrl, run
@@ -21,6 +22,7 @@ run_app = typer.Typer(no_args_is_help=True, help="Look at runs and end them.")
 app.add_typer(run_app, name="run")
 app.add_typer(dead_app, name="dead")
 app.add_typer(keys_app, name="keys")
+app.command()(chaos)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,121 @@
+"""What a chaos run does, decided beforehand by its seed alone; pure."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from typing import Final
+
+# So that a zombie is one: it sleeps for longer than the lease on what it holds.
+LEASE_S = 3.0
+_FREEZE_S = (LEASE_S + 1, LEASE_S + 3)
+# One fault after the other: a process that is killed takes a second of a core to be back.
+FAULT_EVERY_S = 1.3
+RUNS_PER_S = 8.0
+# How long a target is left alone once its fault began.
+_BACK_S = 3.0
+
+
+class Action(StrEnum):
+    """What is done to a process."""
+
+    KILL = "kill"
+    FREEZE = "freeze"
+    RESTART = "restart"
+
+
+class Part(StrEnum):
+    """A part of the system; each has processes ``<part>-1``, ``<part>-2``, …"""
+
+    COORDINATOR = "coordinator"
+    EXECUTOR = "executor"
+    TEAM = "team"
+    API = "api"
+    NATS = "nats"
+
+
+# A server that falls stops everybody for seconds, so it does rarely, as it would.
+_WEIGHTS: Final = {
+    Part.COORDINATOR: 38,
+    Part.EXECUTOR: 30,
+    Part.TEAM: 16,
+    Part.API: 12,
+    Part.NATS: 4,
+}
+_ACTION_WEIGHTS: Final = {Action.KILL: 60, Action.FREEZE: 25, Action.RESTART: 15}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that happens to one process, ``at_s`` after the beginning."""
+
+    at_s: float
+    action: Action
+    part: Part
+    target: str
+    lasts_s: float = 0.0
+
+    @property
+    def free_again_s(self) -> float:
+        """When the process may have its next fault."""
+        return self.at_s + self.lasts_s + _BACK_S
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosPlan:
+    """The size of a chaos run; the same plan has the same faults."""
+
+    num_runs: int
+    num_faults: int
+    seed: int
+    num_nodes: int = 3
+    control: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        """How long prompts are submitted."""
+        return max(self.num_runs / RUNS_PER_S, self.num_faults * FAULT_EVERY_S, 1.0)
+
+    def size_of(self, part: Part) -> int:
+        """How many processes of ``part`` there are."""
+        return {Part.NATS: self.num_nodes, Part.API: 1}.get(part, 2)
+
+    def faults(self) -> tuple[Fault, ...]:
+        """All faults in order: each action on each part first, as far as there are so many."""
+        rng = random.Random(self.seed)  # noqa: S311 - repeatable, keeps no secret
+        gap_s = self.duration_s / (self.num_faults + 1)
+        busy_s: dict[str, float] = defaultdict(float)
+        return tuple(
+            self._fault(rng, gap_s * (number + rng.uniform(0.6, 1.4)), wish, busy_s)
+            for number, wish in zip(range(self.num_faults), _wishes(rng), strict=False)
+        )
+
+    def _fault(
+        self, rng: random.Random, at_s: float, wish: tuple[Part, Action], busy_s: dict[str, float]
+    ) -> Fault:
+        part, action = wish
+        free = [name for name in self._names(part) if busy_s[name] <= at_s]
+        if not free or (part is Part.NATS and len(free) < self.num_nodes):
+            # It is down already, or another server is: somebody else falls.
+            part = rng.choice([Part.COORDINATOR, Part.EXECUTOR])
+            free = self._names(part)
+            free = [name for name in free if busy_s[name] <= at_s] or free
+        lasts_s = rng.uniform(*_FREEZE_S) if action is Action.FREEZE else 0.0
+        fault = Fault(at_s, action, part, rng.choice(free), lasts_s)
+        busy_s[fault.target] = fault.free_again_s
+        return fault
+
+    def _names(self, part: Part) -> list[str]:
+        return [f"{part}-{number + 1}" for number in range(self.size_of(part))]
+
+
+def _wishes(rng: random.Random) -> Iterator[tuple[Part, Action]]:
+    every = list(product(Part, Action))
+    rng.shuffle(every)
+    yield from every
+    while True:
+        (part,) = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
+        (action,) = rng.choices(list(_ACTION_WEIGHTS), list(_ACTION_WEIGHTS.values()))
+        yield part, action
