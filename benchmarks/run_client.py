@@ -49,12 +49,15 @@ class RunMeter:
         run_id = new_run_id()
         heard: list[tuple[float, JournalEntry]] = []
         arrived = anyio.Event()
+        unheard = {subjects.OUTCOME, f"{ActorKind.SUMMARIZER}/1"}
 
         def listen(entry: JournalEntry) -> None:
             if entry.subject.step == subjects.OUTCOME:
                 heard.append((time.perf_counter(), entry))
                 arrived.set()
-            else:
+            # They come by two subscriptions, so the later one may be heard first.
+            unheard.discard(entry.subject.step)
+            if not unheard:
                 self._forget(run_id, forget)
 
         forget = self._process.stored.listen(listen, run_id)

@@ -17,7 +17,14 @@ from bus.stored_events import StoredEvents
 from bus.task_queues import holds_task
 from contracts import semconv, subjects
 from contracts.errors import DeadlineExceeded, PromptbusError
-from contracts.event import CancelRequested, Event, Outcome, StepEvent, StepFailed
+from contracts.event import (
+    CancelRequested,
+    Event,
+    Outcome,
+    RunStarted,
+    StepEvent,
+    StepFailed,
+)
 from contracts.journal_entry import JournalEntry
 from contracts.task import GenerateAnswer, Task
 
@@ -37,9 +44,10 @@ OnSent = Callable[[int | None], None]
 class RunJournal:
     """The journal of one run while this process holds its lease.
 
-    ``async with`` listens and loads. :meth:`ask` answers from the journal what is there already,
-    so leading a run again from its start repeats no step. ``taken_over`` says that somebody led it
-    before, who may have asked for the same steps; actors then look before they work.
+    ``async with`` listens, and loads unless the run is taken to be new. :meth:`ask` answers from
+    the journal what is there already, so leading a run again from its start repeats no step.
+    ``taken_over`` says that somebody led it before, who may have asked for the same steps; actors
+    then look before they work. ``is_new`` says that probably nobody did; :meth:`begin` finds out.
     """
 
     def __init__(
@@ -51,8 +59,10 @@ class RunJournal:
         stored: StoredEvents,
         publisher: Publisher,
         taken_over: bool = False,
+        is_new: bool = False,
     ) -> None:
         self.run_id = run_id
+        self._is_new = is_new
         self._first_ask = 2 if taken_over else 1
         self._connection = connection
         self._journal = journal
@@ -70,7 +80,8 @@ class RunJournal:
             self._connection.on_reconnect(self._on_reconnect),
         ]
         try:
-            await self.refresh()
+            if not self._is_new:
+                await self.refresh()
         except BaseException:
             self._close()
             raise
@@ -114,6 +125,25 @@ class RunJournal:
     async def write(self, name: str, event: Event) -> Event:
         """Write an event of the run itself; returns the one that stands, ours or an earlier one."""
         return await self._write(subjects.run_event(self.run_id, name), name, event)
+
+    async def begin(self, started: RunStarted) -> bool:
+        """Write the first event unless it is there; whether nobody led this run before.
+
+        Whoever writes it is the first to lead, and steps are asked for by who leads; so the
+        journal then holds no step, and what it may hold, the wish to cancel, is read beside the
+        first one (:meth:`refresh_quietly`). Else the journal is loaded, if it was not.
+
+        Raises: as :meth:`write` and :meth:`refresh`.
+        """
+        if subjects.STARTED not in self._events:
+            subject = subjects.run_event(self.run_id, subjects.STARTED)
+            written = await self._journal.write(subject, started)
+            self._events.setdefault(subjects.STARTED, written.event)
+            if written.mine and self._is_new:
+                return True
+        if self._is_new:
+            await self.refresh()
+        return False
 
     async def ask(
         self, task: Task, *, deadline_s: float, on_sent: OnSent | None = None
@@ -193,14 +223,14 @@ class RunJournal:
         """Whether a confirmed task is gone though its result is not there."""
         if sequence is None or await holds_task(self._connection, sequence):
             return False
-        await self._refresh_quietly()
+        await self.refresh_quietly()
         return step not in self._events
 
     async def _await_event(self, step: str, timeout_s: float) -> StepEvent | None:
         if step not in self._events and timeout_s > 0:
             await self._wait(step, timeout_s)
         if step not in self._events:
-            await self._refresh_quietly()
+            await self.refresh_quietly()
         event = self._events.get(step)
         return event if isinstance(event, StepEvent) else None
 
@@ -215,7 +245,8 @@ class RunJournal:
             timer.cancel()
             del self._waiting[step]
 
-    async def _refresh_quietly(self) -> None:
+    async def refresh_quietly(self) -> None:
+        """Read the journal anew; what cannot be read now is read after the next silence."""
         try:
             await self.refresh()
         except PromptbusError as exc:

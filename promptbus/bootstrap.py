@@ -15,7 +15,7 @@ from contracts.actor_kind import ActorKind
 from contracts.errors import BusUnavailable
 from contracts.placement import HostPlacement
 from contracts.prompt import Priority
-from promptbus import __version__
+from promptbus import __version__, garbage
 from promptbus.process import Process
 from promptbus.settings import Settings
 
@@ -63,12 +63,18 @@ async def serve_actors(
             tasks.start_soon(_watch_connection, process, stop)
             for run in roster.background:
                 tasks.start_soon(run)
-            await runtime.run(stop, ready)
+            await runtime.run(stop, lambda: _begin(ready))
             tasks.cancel_scope.cancel()
     if process.connection.closed.is_set():
         raise BusUnavailable(
             "the NATS connection is closed for good", cure="the process must be started again"
         )
+
+
+def _begin(ready: Callable[[], None] | None) -> None:
+    garbage.settle()
+    if ready is not None:
+        ready()
 
 
 async def _watch_connection(process: Process, stop: anyio.Event) -> None:

@@ -110,6 +110,7 @@ class Coordinator:
             stored=self._stored,
             publisher=self._publisher,
             taken_over=delivery.num_delivered > 1,
+            is_new=delivery.num_delivered == 1,
         )
         with tracer.start_as_current_span(
             "run",
@@ -143,20 +144,29 @@ class Coordinator:
 
     async def _lead_to_outcome(self, run: "_Run", trace_id: str | None) -> None:
         try:
-            await run.start(trace_id)
-            await self._conduct(run)
+            is_new = await run.begin(trace_id)
+            if is_new or not run.is_over:
+                await self._conduct(run, is_new=is_new)
         except (MalformedMessage, MessageTooLarge) as exc:
             # The run's own text or journal is at fault, so another lease would end the same way.
             await run.fail(exc)
 
-    async def _conduct(self, run: "_Run") -> None:
+    async def _conduct(self, run: "_Run", *, is_new: bool) -> None:
         """Run the graph under the run's deadline, until its end or the wish to cancel it."""
         done, fault = anyio.Event(), None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run.end_when_cancelled, tasks.cancel_scope, done)
+            if is_new:
+                tasks.start_soon(run.look_for_cancel)
             try:
                 with anyio.move_on_after(run.deadline_s) as scope:
-                    await self._graph.ainvoke(run.initial_state(), _CONFIG, context=RunContext(run))
+                    await self._graph.ainvoke(
+                        run.initial_state(),
+                        _CONFIG,
+                        context=RunContext(run),
+                        # The outcome is in the journal; reading one channel costs least.
+                        output_keys="priority",
+                    )
             except (StepError, PromptbusError) as exc:
                 fault = exc
             done.set()
@@ -218,16 +228,20 @@ class _Run:
             "validations": [],
         }
 
-    async def start(self, trace_id: str | None) -> None:
-        """Write the first event, unless the journal has it."""
-        if self._journal.get(subjects.STARTED) is None:
-            started = RunStarted(
+    async def begin(self, trace_id: str | None) -> bool:
+        """Write the first event, unless the journal has it; whether nobody led this run before."""
+        return await self._journal.begin(
+            RunStarted(
                 run_id=self.run_id,
                 submitted=self._submitted,
                 priority=self._priority,
                 trace_id=trace_id,
             )
-            await self._journal.write(subjects.STARTED, started)
+        )
+
+    async def look_for_cancel(self) -> None:
+        """A prompt may have been cancelled before anybody led its run."""
+        await self._journal.refresh_quietly()
 
     async def ask(self, task: Task) -> StepEvent:
         """The one result of that step; later attempts wait a little before they are asked for."""

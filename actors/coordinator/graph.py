@@ -1,13 +1,12 @@
 """The LangGraph graph of a run: nodes of one line of intent, pure routes between them."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from actors.coordinator.attempt import plan_attempt
 from actors.coordinator.plan import (
@@ -21,7 +20,7 @@ from actors.coordinator.routes import (
     route_after_execution,
     route_after_validation,
 )
-from actors.coordinator.run_state import RunState
+from actors.coordinator.run_state import RunState, added
 from contracts.event import (
     AnswerGenerated,
     HistoryRecalled,
@@ -70,10 +69,13 @@ GraphRuntime = Runtime[RunContext]
 EventT = TypeVar("EventT", bound=StepEvent)
 
 
-async def analyzer(state: RunState, runtime: GraphRuntime) -> RunState:
+async def analyzer(
+    state: RunState, runtime: GraphRuntime
+) -> Command[Literal["monitor", "executor"]]:
     """What kind of prompt is it?"""
     task = AnalyzePrompt(run_id=runtime.context.conductor.run_id, prompt=state["submitted"].text)
-    return {"analysis": await _need(runtime, task, PromptAnalyzed)}
+    found: RunState = {"analysis": await _need(runtime, task, PromptAnalyzed)}
+    return Command(update=found, goto=route_after_analysis(state))
 
 
 async def history(state: RunState, runtime: GraphRuntime) -> RunState:
@@ -91,24 +93,30 @@ async def monitor(state: RunState, runtime: GraphRuntime) -> RunState:
     return {"resources": await _need(runtime, task, ResourcesDecided)}
 
 
-async def executor(state: RunState, runtime: GraphRuntime) -> RunState:
+async def executor(
+    state: RunState, runtime: GraphRuntime
+) -> Command[Literal["validator", "executor", "outcome"]]:
     """Generate an answer."""
     event = await runtime.context.conductor.ask(
         plan_attempt(runtime.context.conductor.run_id, state)
     )
-    if isinstance(event, AnswerGenerated):
-        return {"generations": [event]}
-    failed = _expect(event, StepFailed)
-    return {"generations": [failed], "validations": [failed]}
+    found: RunState = {"generations": [event]} if isinstance(event, AnswerGenerated) else {}
+    if not found:
+        failed = _expect(event, StepFailed)
+        found = {"generations": [failed], "validations": [failed]}
+    return Command(update=found, goto=route_after_execution(added(state, found)))
 
 
-async def validator(state: RunState, runtime: GraphRuntime) -> RunState:
+async def validator(
+    state: RunState, runtime: GraphRuntime
+) -> Command[Literal["executor", "outcome"]]:
     """Is it worth giving to the person?"""
     event = await runtime.context.conductor.ask(
         plan_validation(runtime.context.conductor.run_id, state)
     )
     kept = event if isinstance(event, OutputValidated) else _expect(event, StepFailed)
-    return {"validations": [kept]}
+    found: RunState = {"validations": [kept]}
+    return Command(update=found, goto=route_after_validation(added(state, found)))
 
 
 async def outcome(state: RunState, runtime: GraphRuntime) -> RunState:
@@ -132,23 +140,10 @@ def build_graph() -> CompiledStateGraph[RunState, RunContext, RunState, RunState
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "analyzer")
     graph.add_edge(START, "history")
-    graph.add_conditional_edges("analyzer", _awaitable(route_after_analysis))
     graph.add_edge("monitor", "executor")
-    graph.add_conditional_edges("executor", _awaitable(route_after_execution))
-    graph.add_conditional_edges("validator", _awaitable(route_after_validation))
     graph.add_edge("outcome", "summarizer")
     graph.add_edge("summarizer", END)
     return graph.compile()
-
-
-def _awaitable(route: Callable[[RunState], str]) -> Callable[[RunState], Awaitable[str]]:
-    """``route`` as a coroutine function: LangGraph sends plain functions through a thread."""
-
-    @wraps(route)
-    async def chosen(state: RunState) -> str:
-        return route(state)
-
-    return chosen
 
 
 async def _need(runtime: GraphRuntime, task: Task, kind: type[EventT]) -> EventT:

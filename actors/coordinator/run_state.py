@@ -33,3 +33,12 @@ class RunState(TypedDict, total=False):
     resources: ResourcesDecided
     generations: Annotated[list[Generation], operator.add]
     validations: Annotated[list[Validation], operator.add]
+
+
+def added(state: RunState, found: RunState) -> RunState:
+    """``state`` with the attempts of ``found`` after its own, as the graph will have it."""
+    return {
+        **state,
+        "generations": [*state["generations"], *found.get("generations", ())],
+        "validations": [*state["validations"], *found.get("validations", ())],
+    }

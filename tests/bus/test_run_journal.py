@@ -16,10 +16,11 @@ from contracts.errors import BusUnavailable
 from contracts.event import (
     CancelRequested,
     RunFailed,
+    RunStarted,
     StepEvent,
     StepFailed,
 )
-from contracts.prompt import Priority
+from contracts.prompt import Priority, SubmitPrompt
 from contracts.run_id import new_run_id
 from contracts.task import AnalyzePrompt, GenerateAnswer
 from promptbus.nats_server import NatsServer
@@ -30,10 +31,11 @@ from tests.bus.tools import until
 from tests.contracts.journals import ERROR
 
 
-def journal_of(process: Process, run_id: str) -> RunJournal:
+def journal_of(process: Process, run_id: str, *, is_new: bool = False) -> RunJournal:
     """The journal of that run in this process."""
     return RunJournal(
         run_id,
+        is_new=is_new,
         connection=process.connection,
         journal=process.journal,
         stored=process.stored,
@@ -177,6 +179,20 @@ async def test_an_event_of_the_run_is_written_once_and_adopted(settings: Setting
             assert await journal.write(subjects.OUTCOME, first) == first
             assert await rival.write(subjects.OUTCOME, other) == first
             assert rival.outcome == journal.outcome == first
+
+
+async def test_who_begins_a_run_second_has_its_journal(settings: Settings) -> None:
+    async with open_process(settings, "test") as process:
+        run_id = new_run_id()
+        started = RunStarted(run_id=run_id, submitted=SubmitPrompt(prompt="hi"))
+        async with journal_of(process, run_id, is_new=True) as first:
+            assert await first.begin(started)
+            await process.journal.write(place(run_id), analyzed(run_id))
+        async with journal_of(process, run_id, is_new=True) as second:
+            assert not await second.begin(started)
+            assert second.get("analyzer/1") == analyzed(run_id)
+        async with journal_of(process, run_id) as third:
+            assert not await third.begin(started)
 
 
 async def test_a_cancellation_in_the_place_of_another_event_is_none(settings: Settings) -> None:
