@@ -159,7 +159,11 @@ class TaskServer:
         work = f"{task.run_id}.{task.actor}.{task.attempt}"
         before = await self._attempts.read(work, delivery.num_delivered)
         if before.num_deaths >= self._policy.num_deaths:
-            poison = Poison(what=task.step, num_deaths=before.num_deaths)
+            poison = Poison(
+                what=task.step,
+                num_deaths=before.num_deaths,
+                num_tries=delivery.num_delivered - 1,
+            )
             await self._bury(delivery, poison, task.run_id)
             await self._write(task, failed_step(self._actor.kind, task, poison))
             return

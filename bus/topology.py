@@ -33,6 +33,7 @@ SPANS = "SPANS"
 DEAD = "DEAD"
 ACTORS_BUCKET = "actors"
 PLACEMENTS_BUCKET = "placements"
+ATTEMPTS_BUCKET = "attempts"
 KEYS_BUCKET = "keys"
 
 # How long a silent coordinator keeps a run, and a silent actor a task, before another takes over.
@@ -40,8 +41,7 @@ LEASE_S = 10.0
 # So long a step that is asked for again is told from a new one: as long as a run may take, unless
 # its prompt says otherwise.
 TASK_WINDOW_S = 900.0
-# A backstop only: attempts are counted by us and end in a typed outcome long before. It also ends
-# what kills every executor that takes it and that nobody waits for any more.
+# A backstop only: deaths and faults are counted by us and end in a typed outcome long before.
 MAX_DELIVER = 50
 # A decision waits for an executor to appear, looking every two seconds as long as a run may take.
 PATIENT_MAX_DELIVER = 100_000
@@ -242,6 +242,7 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
         buckets=(
             Bucket(ACTORS_BUCKET, PRESENCE_TTL_S),
             Bucket(PLACEMENTS_BUCKET),
+            Bucket(ATTEMPTS_BUCKET, DAY_S),
             Bucket(KEYS_BUCKET, storage=StorageType.FILE),
         ),
         num_replicas=num_replicas,

@@ -2,56 +2,43 @@
 
 import json
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 import anyio
+from anyio.abc import TaskStatus
 from langchain_core.runnables import RunnableConfig
 from opentelemetry import propagate, trace
 
 from actors.coordinator.graph import RunContext, StepError, build_graph
-from actors.coordinator.run_state import RunState
+from actors.coordinator.led_run import LedRun
 from actors.coordinator.wait_reporter import WaitReporter
+from actors.retry_policy import POLICIES
 from actors.task_server import bury
+from bus.attempt_board import Attempt, AttemptBoard
 from bus.connection import Connection
 from bus.journal import Journal
 from bus.publisher import Publisher
-from bus.pull_worker import Delivery, Reject, backoff_s
+from bus.pull_worker import Delivery, Reject
 from bus.run_journal import RunJournal
 from bus.stored_events import StoredEvents
 from contracts import semconv, subjects
 from contracts.actor_kind import ActorKind
 from contracts.envelope import decode
-from contracts.errors import (
-    DeadlineExceeded,
-    MalformedMessage,
-    MessageTooLarge,
-    PromptbusError,
-    Unexpected,
-)
-from contracts.event import (
-    CancelRequested,
-    Outcome,
-    RunAnswered,
-    RunCancelled,
-    RunFailed,
-    RunStarted,
-    StepEvent,
-)
+from contracts.errors import MalformedMessage, MessageTooLarge, PromptbusError
+from contracts.event import RunFailed
+from contracts.poison import Poison
 from contracts.prompt import Priority, SubmitPrompt
 from contracts.run_id import check_run_id, derive_run_id
-from contracts.task import DecideResources, GenerateAnswer, StepTotals, Task
 
 logger = logging.getLogger(__name__)
 tracer = trace.get_tracer("promptbus")
 
-DEFAULT_DEADLINE_S = 900.0
-DEFAULT_MAX_ATTEMPTS = 3
-# What a run can do without is not waited for until its own deadline: the session's earlier turns,
-# and the summary of an answer that is out already.
-STEP_DEADLINES_S = {ActorKind.HISTORY: 10.0, ActorKind.SUMMARIZER: 20.0}
-# A run that was leased this often kills whoever leads it.
-MAX_LEASES = 8
+# A run that was led this often ends, even where every coordinator handed it on in order.
+MAX_LEASES = 40
+# Whatever ends a coordinator does so within this time after it took the run up again.
+SUSPICION_S = 1.0
+
+_POLICY = POLICIES[ActorKind.COORDINATOR]
 
 # Two nodes an attempt, and the five around them, with room to spare.
 _CONFIG: RunnableConfig = {"recursion_limit": 100}
@@ -83,6 +70,8 @@ class Coordinator:
         self._stored = stored
         self._served = served
         self._waits = waits
+        self._attempts = AttemptBoard(connection, publisher)
+        self._one_suspect = anyio.Lock()
         self._graph = build_graph()
 
     async def lead(self, delivery: Delivery) -> None:
@@ -119,15 +108,54 @@ class Coordinator:
             attributes={semconv.RUN_ID: run_id, semconv.ACTOR: str(self.kind)},
         ) as span:
             async with run_journal:
-                run = _Run(run_journal, submitted, priority, await self._served(), self._waits)
+                run = LedRun(run_journal, submitted, priority, await self._served(), self._waits)
                 if run.is_over:
                     return
-                if delivery.num_delivered > MAX_LEASES:
-                    await run.give_up(delivery.num_delivered)
-                else:
-                    await self._lead_to_outcome(run, _trace_id(span))
+                await self._try(run, delivery, _trace_id(span))
                 if run_journal.outcome is not None:
                     span.set_attribute(semconv.OUTCOME, run_journal.outcome.state)
+
+    async def _try(self, run: LedRun, delivery: Delivery, trace_id: str | None) -> None:
+        """Lead the run unless it has ended too many coordinators."""
+        before = await self._attempts.read(run.run_id, delivery.num_delivered)
+        if before.num_deaths >= _POLICY.num_deaths or delivery.num_delivered > MAX_LEASES:
+            poison = Poison(
+                what="the run",
+                num_deaths=before.num_deaths,
+                num_tries=delivery.num_delivered - 1,
+            )
+            await bury(self._publisher, self.kind, delivery, poison, run.run_id)
+            await run.fail(poison)
+            return
+        async with self._attempts.begin(run.run_id, before, delivery.num_delivered) as attempt:
+            if before.num_deaths < _POLICY.alone_from:
+                await self._lead_to_outcome(run, trace_id)
+            else:
+                await self._lead_suspect(run, trace_id, attempt)
+
+    async def _lead_suspect(self, run: LedRun, trace_id: str | None, attempt: Attempt) -> None:
+        """Begin while no other suspect does, so that the one that kills does so alone.
+
+        One that is survived for a moment is acquitted of the last deaths.
+        """
+        fault: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(self._hold_others_back, attempt)
+            try:
+                await self._lead_to_outcome(run, trace_id)
+            except Exception as exc:
+                fault = exc
+            tasks.cancel_scope.cancel()
+        if fault is not None:
+            raise fault
+
+    async def _hold_others_back(
+        self, attempt: Attempt, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        async with self._one_suspect:
+            task_status.started()
+            await anyio.sleep(SUSPICION_S)
+            await self._attempts.acquit(attempt, _POLICY.alone_from - 1)
 
     async def _accept(self, delivery: Delivery) -> tuple[SubmitPrompt, Priority]:
         try:
@@ -142,7 +170,7 @@ class Coordinator:
                 await self._journal.write(subjects.run_event(run_id, subjects.OUTCOME), failed)
             raise Reject from exc
 
-    async def _lead_to_outcome(self, run: "_Run", trace_id: str | None) -> None:
+    async def _lead_to_outcome(self, run: "LedRun", trace_id: str | None) -> None:
         try:
             is_new = await run.begin(trace_id)
             if is_new or not run.is_over:
@@ -151,7 +179,7 @@ class Coordinator:
             # The run's own text or journal is at fault, so another lease would end the same way.
             await run.fail(exc)
 
-    async def _conduct(self, run: "_Run", *, is_new: bool) -> None:
+    async def _conduct(self, run: "LedRun", *, is_new: bool) -> None:
         """Run the graph under the run's deadline, until its end or the wish to cancel it."""
         done, fault = anyio.Event(), None
         async with anyio.create_task_group() as tasks:
@@ -180,139 +208,6 @@ class Coordinator:
             raise fault
         elif scope.cancelled_caught:
             await run.finish_late()
-
-
-class _Run:
-    """One run being led: the conductor that the graph's nodes ask."""
-
-    def __init__(
-        self,
-        journal: RunJournal,
-        submitted: SubmitPrompt,
-        priority: Priority,
-        served: frozenset[str],
-        waits: WaitReporter,
-    ) -> None:
-        self.run_id = journal.run_id
-        self._journal = journal
-        self._submitted = submitted
-        self._priority = priority
-        self._served = served
-        self._waits = waits
-        self._asking: str | None = None
-        self._cancelled_at_s: float | None = None
-        self._deadline_s = submitted.deadline_s or DEFAULT_DEADLINE_S
-        self._started_s = time.monotonic()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left to do: there is an outcome, and a summary of an answer."""
-        outcome = self._journal.outcome
-        if isinstance(outcome, RunAnswered):
-            return self._journal.get(f"{ActorKind.SUMMARIZER}/1") is not None
-        return outcome is not None
-
-    @property
-    def deadline_s(self) -> float:
-        """Seconds this lease may take."""
-        return self._deadline_s
-
-    def initial_state(self) -> RunState:
-        """The state before the first node."""
-        return {
-            "submitted": self._submitted,
-            "priority": self._priority,
-            "served": self._served,
-            "max_attempts": self._submitted.max_attempts or DEFAULT_MAX_ATTEMPTS,
-            "generations": [],
-            "validations": [],
-        }
-
-    async def begin(self, trace_id: str | None) -> bool:
-        """Write the first event, unless the journal has it; whether nobody led this run before."""
-        return await self._journal.begin(
-            RunStarted(
-                run_id=self.run_id,
-                submitted=self._submitted,
-                priority=self._priority,
-                trace_id=trace_id,
-            )
-        )
-
-    async def look_for_cancel(self) -> None:
-        """A prompt may have been cancelled before anybody led its run."""
-        await self._journal.refresh_quietly()
-
-    async def ask(self, task: Task) -> StepEvent:
-        """The one result of that step; later attempts wait a little before they are asked for."""
-        if self._journal.get(task.step) is None:
-            self._asking = task.step
-            if task.attempt > 1 and task.actor is ActorKind.EXECUTOR:
-                await anyio.sleep(backoff_s(task.attempt - 1, base_s=0.2, max_s=10))
-        deadline_s = self._step_deadline_s(task.actor)
-        if not isinstance(task, (DecideResources, GenerateAnswer)):
-            return await self._journal.ask(task, deadline_s=deadline_s)
-        with self._waits.watch(task) as watched:
-            return await self._journal.ask(task, deadline_s=deadline_s, on_sent=watched.on_sent)
-
-    def _step_deadline_s(self, actor: ActorKind) -> float:
-        """The step's own deadline; the run's ends every step but the summary, which follows it."""
-        own_s = STEP_DEADLINES_S.get(actor, self._deadline_s)
-        if actor is ActorKind.SUMMARIZER:
-            return own_s
-        left_s = self._deadline_s - (time.monotonic() - self._started_s)
-        return max(min(own_s, left_s), 0.1)
-
-    async def finish(self, outcome: Outcome) -> None:
-        """Write the outcome; an earlier one stands."""
-        if self._journal.outcome is None:
-            await self._journal.write(subjects.OUTCOME, outcome)
-
-    async def finish_late(self) -> None:
-        """The deadline of the whole run has passed."""
-        where = f" at step {self._asking}" if self._asking else ""
-        error = DeadlineExceeded(what=f"the run{where}", deadline_s=self._deadline_s)
-        await self.fail(error)
-
-    async def fail(self, error: PromptbusError) -> None:
-        """The run cannot go on from the step it is at."""
-        await self.finish(RunFailed(run_id=self.run_id, error=error.to_wire(), step=self._asking))
-
-    async def end_when_cancelled(self, scope: anyio.CancelScope, done: anyio.Event) -> None:
-        """Stop leading as soon as the journal says that the run is cancelled."""
-        await self._journal.cancelled.wait()
-        if self._journal.outcome is None and not done.is_set():
-            self._cancelled_at_s = time.monotonic()
-            scope.cancel()
-
-    async def finish_cancelled(self) -> None:
-        """The outcome of a cancelled run; nothing for any other."""
-        request = self._journal.get(subjects.CANCEL)
-        if self._cancelled_at_s is None or not isinstance(request, CancelRequested):
-            return
-        cancel_ms = (time.monotonic() - self._cancelled_at_s) * 1000
-        await self.finish(
-            RunCancelled(
-                run_id=self.run_id,
-                step=self._asking,
-                cancel_ms=round(cancel_ms, 3),
-                reason=request.reason,
-            )
-        )
-
-    async def give_up(self, num_leases: int) -> None:
-        """End a run that nobody survives leading."""
-        reason = f"gave up after {num_leases - 1} leases without an outcome"
-        error = Unexpected(RuntimeError(reason)).to_wire()
-        poison = error.model_copy(update={"code": "poison", "retryable": False})
-        await self.finish(RunFailed(run_id=self.run_id, error=poison, step=self._asking))
-
-    def totals(self) -> tuple[StepTotals, ...]:
-        """What the steps so far took."""
-        return tuple(
-            StepTotals(step=step, duration_ms=event.duration_ms)
-            for step, event in self._journal.steps()
-        )
 
 
 def _trace_id(span: trace.Span) -> str | None:

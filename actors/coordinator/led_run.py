@@ -1,0 +1,160 @@
+"""One run while its coordinator leads it: what it asks, and how it ends."""
+
+import time
+
+import anyio
+
+from actors.coordinator.run_state import RunState
+from actors.coordinator.wait_reporter import WaitReporter
+from actors.retry_policy import GENERATIONS
+from bus.pull_worker import backoff_s
+from bus.run_journal import RunJournal
+from contracts import subjects
+from contracts.actor_kind import ActorKind
+from contracts.errors import DeadlineExceeded, PromptbusError
+from contracts.event import (
+    CancelRequested,
+    Outcome,
+    RunAnswered,
+    RunCancelled,
+    RunFailed,
+    RunStarted,
+    StepEvent,
+)
+from contracts.prompt import Priority, SubmitPrompt
+from contracts.task import DecideResources, GenerateAnswer, StepTotals, Task
+
+DEFAULT_DEADLINE_S = 900.0
+# What a run can do without is not waited for until its own deadline: the session's earlier turns,
+# and the summary of an answer that is out already.
+STEP_DEADLINES_S = {ActorKind.HISTORY: 10.0, ActorKind.SUMMARIZER: 20.0}
+
+
+class LedRun:
+    """One run being led: the conductor that the graph's nodes ask."""
+
+    def __init__(
+        self,
+        journal: RunJournal,
+        submitted: SubmitPrompt,
+        priority: Priority,
+        served: frozenset[str],
+        waits: WaitReporter,
+    ) -> None:
+        self.run_id = journal.run_id
+        self._journal = journal
+        self._submitted = submitted
+        self._priority = priority
+        self._served = served
+        self._waits = waits
+        self._asking: str | None = None
+        self._cancelled_at_s: float | None = None
+        self._deadline_s = submitted.deadline_s or DEFAULT_DEADLINE_S
+        self._started_s = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do: there is an outcome, and a summary of an answer."""
+        outcome = self._journal.outcome
+        if isinstance(outcome, RunAnswered):
+            return self._journal.get(f"{ActorKind.SUMMARIZER}/1") is not None
+        return outcome is not None
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds this lease may take."""
+        return self._deadline_s
+
+    def initial_state(self) -> RunState:
+        """The state before the first node."""
+        return {
+            "submitted": self._submitted,
+            "priority": self._priority,
+            "served": self._served,
+            "max_attempts": self._submitted.max_attempts or GENERATIONS.num_tries,
+            "generations": [],
+            "validations": [],
+        }
+
+    async def begin(self, trace_id: str | None) -> bool:
+        """Write the first event, unless the journal has it; whether nobody led this run before."""
+        return await self._journal.begin(
+            RunStarted(
+                run_id=self.run_id,
+                submitted=self._submitted,
+                priority=self._priority,
+                trace_id=trace_id,
+            )
+        )
+
+    async def look_for_cancel(self) -> None:
+        """A prompt may have been cancelled before anybody led its run."""
+        await self._journal.refresh_quietly()
+
+    async def ask(self, task: Task) -> StepEvent:
+        """The one result of that step; later attempts wait a little before they are asked for."""
+        if self._journal.get(task.step) is None:
+            self._asking = task.step
+            if task.attempt > 1 and task.actor is ActorKind.EXECUTOR:
+                await anyio.sleep(_pause_before_s(task.attempt))
+        deadline_s = self._step_deadline_s(task.actor)
+        if not isinstance(task, (DecideResources, GenerateAnswer)):
+            return await self._journal.ask(task, deadline_s=deadline_s)
+        with self._waits.watch(task) as watched:
+            return await self._journal.ask(task, deadline_s=deadline_s, on_sent=watched.on_sent)
+
+    def _step_deadline_s(self, actor: ActorKind) -> float:
+        """The step's own deadline; the run's ends every step but the summary, which follows it."""
+        own_s = STEP_DEADLINES_S.get(actor, self._deadline_s)
+        if actor is ActorKind.SUMMARIZER:
+            return own_s
+        left_s = self._deadline_s - (time.monotonic() - self._started_s)
+        return max(min(own_s, left_s), 0.1)
+
+    async def finish(self, outcome: Outcome) -> None:
+        """Write the outcome; an earlier one stands."""
+        if self._journal.outcome is None:
+            await self._journal.write(subjects.OUTCOME, outcome)
+
+    async def finish_late(self) -> None:
+        """The deadline of the whole run has passed."""
+        where = f" at step {self._asking}" if self._asking else ""
+        error = DeadlineExceeded(what=f"the run{where}", deadline_s=self._deadline_s)
+        await self.fail(error)
+
+    async def fail(self, error: PromptbusError) -> None:
+        """The run cannot go on from the step it is at."""
+        await self.finish(RunFailed(run_id=self.run_id, error=error.to_wire(), step=self._asking))
+
+    async def end_when_cancelled(self, scope: anyio.CancelScope, done: anyio.Event) -> None:
+        """Stop leading as soon as the journal says that the run is cancelled."""
+        await self._journal.cancelled.wait()
+        if self._journal.outcome is None and not done.is_set():
+            self._cancelled_at_s = time.monotonic()
+            scope.cancel()
+
+    async def finish_cancelled(self) -> None:
+        """The outcome of a cancelled run; nothing for any other."""
+        request = self._journal.get(subjects.CANCEL)
+        if self._cancelled_at_s is None or not isinstance(request, CancelRequested):
+            return
+        cancel_ms = (time.monotonic() - self._cancelled_at_s) * 1000
+        await self.finish(
+            RunCancelled(
+                run_id=self.run_id,
+                step=self._asking,
+                cancel_ms=round(cancel_ms, 3),
+                reason=request.reason,
+            )
+        )
+
+    def totals(self) -> tuple[StepTotals, ...]:
+        """What the steps so far took."""
+        return tuple(
+            StepTotals(step=step, duration_ms=event.duration_ms)
+            for step, event in self._journal.steps()
+        )
+
+
+def _pause_before_s(attempt: int) -> float:
+    return backoff_s(attempt - 1, base_s=GENERATIONS.base_s, max_s=GENERATIONS.max_s)
