@@ -201,7 +201,7 @@ def main() -> int:
         if size.name in options.sizes:
             with tempfile.TemporaryDirectory() as folder:
                 figures += measure(size, options.rounds, options.threads, Path(folder))
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     console.print(table_of(figures))
     console.print(f"\n{machine()}", style="dim")
     return 1 if any(figure.met == "not met" for figure in figures) else 0

@@ -30,6 +30,8 @@ from providers.registries.model_entry import ModelEntry
 from providers.registries.strategy_registry import Strategy
 
 NOTE_EVERY_S = 1.0
+# How often is looked at whether time alone makes a difference.
+STEP_EVERY_S = 0.25
 # How often in a row a load may find its room gone before it counts as a failure.
 MAX_ROOM_TAKEN = 3
 
@@ -157,6 +159,7 @@ class RequestQueue:
             absent=self._residency.absent(),
             is_loading=self._residency.loading is not None,
             max_wait_s=self._max_wait_s,
+            loads_s=self._residency.loads_s,
         )
 
     def _served(self, resident: Resident) -> Served:
@@ -165,6 +168,7 @@ class RequestQueue:
             slots=resident.engine.slots,
             num_running=self._ledger.num_users(resident.key),
             loaded_at_s=resident.loaded_at_s,
+            used_at_s=resident.used_at_s,
             load_s=resident.load_s,
             num_passed=resident.num_passed,
         )
@@ -264,7 +268,7 @@ class RequestQueue:
             self._ticker = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
-        pause_s = min(NOTE_EVERY_S, self._max_wait_s / 10)
+        pause_s = min(STEP_EVERY_S, self._max_wait_s / 10)
         told_s = time.monotonic()
         while self._waiters:
             await asyncio.sleep(pause_s)

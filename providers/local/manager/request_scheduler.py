@@ -2,11 +2,15 @@
 
 A request for a resident model goes before one that needs a load; then by priority, then the
 oldest. A model that fits beside the others is loaded at once. Another must leave for it only when
-it is idle and nobody asks for it, unless somebody has waited longer than ``max_wait_s``.
+nobody asks for it and nobody used it lately, unless somebody's ``max_wait_s`` is about to end.
+
+Two models that take turns in the place of one, because both are asked for again and again, so swap
+about once in ``max_wait_s``. That is as seldom as can be: while one of them stays, a request for
+the other waits.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contracts.prompt import Priority
 from providers.local.manager.resident_key import ResidentKey
@@ -17,8 +21,14 @@ MAX_PASSED = 3
 # One slot in so many is kept for interactive requests, at least one where there are three.
 KEPT_SHARE = 8
 MIN_SLOTS_TO_KEEP = 3
-# A model stays this many times as long as its load took, or loading is most of what is done.
-SETTLE_LOADS = 2.0
+# A model that was used stays for so many times what its load took: who wants its room is made to
+# wait for that, so that whoever uses it now and then finds it there.
+HOLD_LOADS = 20.0
+# But not for more than this part of ``max_wait_s``.
+HOLD_SHARE = 1 / 8
+# A request is overdue so many loads of its model before its time is up: one is for the load, the
+# other for what still runs on the model that must leave.
+LEAD_LOADS = 2.0
 
 _PRIORITIES = tuple(Priority)
 
@@ -35,12 +45,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A resident model; ``num_passed`` urgent requests have passed an overdue one in a row."""
+    """A resident model, last used at ``used_at_s``.
+
+    ``num_passed`` urgent requests have passed an overdue one in a row.
+    """
 
     key: ResidentKey
     slots: int
     num_running: int = 0
     loaded_at_s: float = 0.0
+    used_at_s: float = 0.0
     load_s: float = 0.0
     num_passed: int = 0
 
@@ -55,7 +69,7 @@ class Situation:
     """All that a decision needs to know.
 
     ``absent`` are on their way in or out: they can neither serve nor be loaded now. While
-    ``is_loading`` no other load begins.
+    ``is_loading`` no other load begins. ``loads_s`` is what loads took on this host.
     """
 
     now_s: float
@@ -64,10 +78,19 @@ class Situation:
     absent: Collection[ResidentKey] = ()
     is_loading: bool = False
     max_wait_s: float = DEFAULT_MAX_WAIT_S
+    loads_s: Mapping[ResidentKey, float] = field(default_factory=dict)
 
     def is_overdue(self, request: Waiting) -> bool:
-        """Whether it has waited longer than anyone should."""
-        return self.now_s - request.since_s >= self.max_wait_s
+        """Whether it would wait longer than anyone should unless its turn comes now."""
+        return self.now_s - request.since_s >= self.max_wait_s - self._lead_s(request)
+
+    def _lead_s(self, request: Waiting) -> float:
+        """What must happen before ``request`` can begin takes about so long."""
+        if request.key in self.served:
+            return 0.0
+        # Of one that was never loaded here nobody knows; as long as any other, to be safe.
+        load_s = self.loads_s.get(request.key, max(self.loads_s.values(), default=0.0))
+        return min(LEAD_LOADS * load_s, self.max_wait_s / 2)
 
     def waiting_for(self, key: ResidentKey) -> list[Waiting]:
         """The requests for that model."""
@@ -157,8 +180,8 @@ def _calm_load(situation: Situation, find_room: FindRoom) -> Load | None:
         victims = find_room(request.key, staying)
         if victims is None or not _are_idle(situation, victims):
             continue
-        # One that has just come is not spared for another that was used later: it is waited for.
-        if all(_is_settled(situation, situation.served[key]) for key in victims):
+        # One that was used lately is not spared for another that was used later: it is waited for.
+        if not any(_is_held(situation, situation.served[key]) for key in victims):
             return Load(request.key, victims)
     return None
 
@@ -220,6 +243,6 @@ def _has_turn(situation: Situation, served: Served) -> bool:
     return situation.now_s - served.loaded_at_s < turn_s
 
 
-def _is_settled(situation: Situation, served: Served) -> bool:
-    settle_s = min(SETTLE_LOADS * served.load_s, situation.max_wait_s / 4)
-    return situation.now_s - served.loaded_at_s >= settle_s
+def _is_held(situation: Situation, served: Served) -> bool:
+    hold_s = min(HOLD_LOADS * served.load_s, HOLD_SHARE * situation.max_wait_s)
+    return situation.now_s - max(served.loaded_at_s, served.used_at_s) < hold_s

@@ -34,6 +34,7 @@ class Resident:
     engine: Engine
     load_s: float
     loaded_at_s: float
+    used_at_s: float = 0.0
     num_passed: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -89,6 +90,8 @@ class Residency:
         self._on_change = on_change
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load-model")
         self.residents: dict[ResidentKey, Resident] = {}
+        # What the last load of each model took.
+        self.loads_s: dict[ResidentKey, float] = {}
         self.departures: dict[ResidentKey, asyncio.Task[None]] = {}
         self.loading: Loading | None = None
         self.pinned: set[str] = set()
@@ -108,6 +111,7 @@ class Residency:
     def leave(self, resident: Resident) -> None:
         """One generation less uses ``resident``."""
         self._ledger.leave(resident.key)
+        resident.used_at_s = time.monotonic()
         if self._ledger.num_users(resident.key) == 0:
             resident.idle.set()
 
@@ -228,9 +232,8 @@ class Residency:
             self._ledger.release(key)
             raise
         now_s = time.monotonic()
-        return Resident(
-            key, loading.entry, loading.strategy.key, hosted.engine, now_s - began_s, now_s
-        )
+        self.loads_s[key] = load_s = now_s - began_s
+        return Resident(key, loading.entry, loading.strategy.key, hosted.engine, load_s, now_s)
 
     async def _commit(
         self, key: ResidentKey, hosted: HostedEngine, reservation: Reservation
