@@ -37,6 +37,7 @@ _LIMITS = ("le", "lt", "ge", "gt", "max_length", "min_length")
 # What the contracts' own validators say, told by the words they use.
 _TEXT_CODES = (
     (re.compile(r"^is missing"), "missing_field", None),
+    (re.compile(r"^is not supported"), "unsupported_parameter", None),
     (re.compile(r"^is empty$"), "empty_prompt", None),
     (re.compile(r"^is longer than"), "prompt_too_long", MAX_PROMPT_BYTES),
     (re.compile(r"^control character U\+D[89A-F]"), "invalid_unicode", None),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
+import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -19,6 +20,7 @@ from api.openai.answer import AnswerSource, DirectAnswer, RunAnswer
 from api.openai.completion import ChatShape, Shape, TextShape
 from api.openai.error import RUN_ID_HEADER, error_response
 from api.openai.event_stream import EventStream
+from api.openai.json_answer import JsonAnswer, check_format
 from api.openai.request import AUTO, ChatCompletionRequest, CompletionRequest
 from api.problem import RefusedRequest
 from api.request_body import json_body, read_model
@@ -83,6 +85,15 @@ class _Sources:
 
         Raises: RefusedRequest, UnknownModel, UnknownStrategy, BusUnavailable, QueueFull.
         """
+        json_format = wanted.json_format
+        if json_format is None:
+            return await self._open(wanted, mode)
+        await anyio.to_thread.run_sync(check_format, json_format)
+        return JsonAnswer(await self._open(wanted, mode), json_format)
+
+    async def _open(
+        self, wanted: ChatCompletionRequest | CompletionRequest, mode: str
+    ) -> AnswerSource:
         if mode == DIRECT:
             direct = wanted.to_direct()
             strategy = await self._catalogue.strategy_for(direct.model, direct.strategy)
@@ -150,7 +161,9 @@ async def completions(request: Request, sources: SourcesDep, mode: Mode = RUN) -
     return await _respond(request, source, shape, sources, stream=bool(wanted.stream))
 
 
-@router.api_route("/{path:path}", methods=["GET", "POST", "DELETE"], include_in_schema=False)
+@router.api_route(
+    "/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
+)
 async def elsewhere(path: str) -> Response:
     """What OpenAI offers and promptbus does not."""
     raise RefusedRequest(

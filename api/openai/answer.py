@@ -32,12 +32,13 @@ ABANDON_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer and what it took."""
+    """A whole answer and what it took; ``findings`` name what the validator refused it for."""
 
     output: str
     model: str
     finish_reason: FinishReason
     usage: Usage
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,7 @@ def _answer_of_view(view: RunView) -> Answer:
         model=view.selected_model or "",
         finish_reason=finish_reason,
         usage=Usage.model_validate(metrics),
+        findings=() if view.accepted else tuple(finding.name for finding in view.findings),
     )
 
 

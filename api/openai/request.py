@@ -1,13 +1,15 @@
 """What OpenAI's clients send, and the same as promptbus takes it.
 
 Fields that mean nothing here (``user``, penalties, ``logit_bias``, …) are ignored, as every server
-of this protocol does. ``strategy``, ``session_id``, ``local_only`` and ``max_attempts`` are ours.
+of this protocol does; those without which the answer would be another (``tools``, ``logprobs``, …)
+are refused. ``strategy``, ``session_id``, ``local_only`` and ``max_attempts`` are ours.
 """
 
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from api.openai.unsupported import Nothing, NothingOrNo, NothingOrOne, TextOnly
 from api.validation import refusal_of
 from contracts.errors import InvalidInput
 from contracts.generation import DirectRequest
@@ -99,6 +101,11 @@ class _Wanted(_Body):
         """Whether the stream shall end with the usage."""
         return self.stream_options is not None and self.stream_options.include_usage
 
+    @property
+    def json_format(self) -> ResponseFormat | None:
+        """The JSON that the answer must be, where it must be JSON."""
+        return None
+
     def to_prompt(self) -> PromptRequest:
         """The prompt of an orchestrated run; a stream has one attempt unless more are asked for.
 
@@ -138,6 +145,19 @@ class ChatCompletionRequest(_Wanted):
     messages: tuple[Turn, ...] = Field(min_length=1)
     max_completion_tokens: int | None = None
     response_format: ResponseFormat | None = None
+    tools: Nothing = None
+    functions: Nothing = None
+    logprobs: NothingOrNo = None
+    top_logprobs: NothingOrNo = None
+    modalities: TextOnly = None
+    audio: Nothing = None
+    web_search_options: Nothing = None
+
+    @property
+    def json_format(self) -> ResponseFormat | None:
+        """The JSON that the answer must be, where it must be JSON."""
+        wanted = self.response_format
+        return None if wanted is None or wanted.type == "text" else wanted
 
     def _fields(self) -> dict[str, Any]:
         return super()._fields() | _given(
@@ -151,6 +171,10 @@ class CompletionRequest(_Wanted):
     """``POST /v1/completions``: one text to answer."""
 
     prompt: Annotated[str, BeforeValidator(_only)]
+    logprobs: Nothing = None
+    best_of: NothingOrOne = None
+    echo: NothingOrNo = None
+    suffix: Nothing = None
 
     def _fields(self) -> dict[str, Any]:
         return super()._fields() | {"prompt": self.prompt}
