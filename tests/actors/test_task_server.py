@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from actors.actor import Actor, Step, handler
-from actors.task_server import DOUBLE_PAUSE_S, MAX_ATTEMPTS, TaskServer
+from actors.retry_policy import POLICIES
+from actors.task_server import DOUBLE_PAUSE_S, TaskServer
 from bus.pull_worker import Delivery, Reject, Retry
 from bus.token_stream import TokenStreams
 from contracts import subjects
@@ -32,6 +33,7 @@ from tests.actors.coordinator.team import Team, at_the_bus
 from tests.contracts.journals import ERROR
 
 Play = Callable[[AnalyzePrompt, Step], Awaitable[str]]
+MAX_ATTEMPTS = POLICIES[ActorKind.ANALYZER].num_tries
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
