@@ -9,6 +9,8 @@ import pytest
 from actors.actor import Step
 from actors.coordinator import Coordinator, WaitFacts, WaitReporter
 from actors.coordinator.coordinator import MAX_LEASES
+from actors.retry_policy import POLICIES
+from bus.attempt_board import AttemptBoard
 from bus.pull_worker import Delivery
 from contracts import subjects
 from contracts.actor_kind import ActorKind
@@ -28,8 +30,10 @@ from tests.actors.coordinator.team import (
     serving,
     team,
 )
+from tests.bus.test_attempt_board import died
 
 AT_S = 1_700_000_000.0
+MAX_DEATHS = POLICIES[ActorKind.COORDINATOR].num_deaths
 
 
 def delivery_of(prompt: SubmitPrompt, num_delivered: int = 1) -> Delivery:
@@ -147,13 +151,47 @@ async def test_an_answered_run_without_summary_is_led_to_its_summary(settings: S
         assert "summarizer/1" in events
 
 
-async def test_a_run_that_nobody_survives_leading_is_poison(settings: Settings) -> None:
+@pytest.mark.parametrize("num_deaths", [MAX_DEATHS - 1, MAX_DEATHS])
+async def test_a_run_that_nobody_survives_leading_is_poison(
+    settings: Settings, num_deaths: int
+) -> None:
+    prompt = SubmitPrompt(prompt="Say: hello", model="echo", run_id=new_run_id())
+    run_id = str(prompt.run_id)
+    async with without_coordinator(settings) as found:
+        board = AttemptBoard(found.process.connection, found.process.publisher)
+        for num_delivered in range(1, num_deaths + 1):
+            await died(board, run_id, num_delivered)
+        await coordinator_of(found.process).lead(delivery_of(prompt, num_deaths + 1))
+        outcome = await found.outcome(run_id)
+        if num_deaths < MAX_DEATHS:
+            assert isinstance(outcome, RunAnswered)
+            return
+        assert isinstance(outcome, RunFailed)
+        assert (outcome.error.code, outcome.error.retryable) == ("poison", False)
+        (letter,) = await found.dead_letters(ActorKind.COORDINATOR)
+        assert (letter.run_id, letter.error) == (run_id, outcome.error)
+
+
+async def test_a_run_that_is_handed_on_in_order_is_no_poison(settings: Settings) -> None:
+    prompt = SubmitPrompt(prompt="Say: hello", model="echo", run_id=new_run_id())
+    run_id = str(prompt.run_id)
+    async with at_the_bus(settings) as found:
+        coordinator = coordinator_of(found.process)
+        for num_delivered in range(1, MAX_DEATHS + 3):
+            with anyio.move_on_after(0.05):
+                await coordinator.lead(delivery_of(prompt, num_delivered))
+        async with serving(found.process, set(ActorKind) - {ActorKind.COORDINATOR}):
+            await coordinator.lead(delivery_of(prompt, MAX_DEATHS + 3))
+        assert isinstance(await found.outcome(run_id), RunAnswered)
+
+
+async def test_a_run_that_is_handed_on_for_ever_ends(settings: Settings) -> None:
     prompt = SubmitPrompt(prompt="Say: hello", run_id=new_run_id())
     async with at_the_bus(settings) as found:
         await coordinator_of(found.process).lead(delivery_of(prompt, MAX_LEASES + 1))
         outcome = await found.outcome(str(prompt.run_id))
         assert isinstance(outcome, RunFailed)
-        assert (outcome.error.code, outcome.error.retryable) == ("poison", False)
+        assert outcome.error.code == "poison"
         assert str(MAX_LEASES) in outcome.error.message
 
 
