@@ -12,6 +12,7 @@ from api.limits import ApiLimits
 from api.readiness import Readiness
 from api.runs import Runs
 from bus.connection import Connection
+from bus.event_feed import EventFeed
 from bus.presence_board import PresenceBoard
 from bus.prompt_client import PromptClient
 
@@ -28,6 +29,7 @@ class Services:
     catalogue: Catalogue
     readiness: Readiness
     runs: Runs
+    events: EventFeed
     allowed_origins: Collection[str]
 
 
@@ -76,6 +78,11 @@ async def get_runs(connection: HTTPConnection) -> Runs:
     return _services(connection).runs
 
 
+async def get_events(connection: HTTPConnection) -> EventFeed:
+    """The events of all runs."""
+    return _services(connection).events
+
+
 async def get_allowed_origins(connection: HTTPConnection) -> Collection[str]:
     """Foreign pages that may open sockets."""
     return _services(connection).allowed_origins
@@ -89,4 +96,5 @@ VersionDep = Annotated[str, Depends(get_version)]
 CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]
 ReadinessDep = Annotated[Readiness, Depends(get_readiness)]
 RunsDep = Annotated[Runs, Depends(get_runs)]
+EventsDep = Annotated[EventFeed, Depends(get_events)]
 AllowedOriginsDep = Annotated[Collection[str], Depends(get_allowed_origins)]

@@ -10,6 +10,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from api.limits import ApiLimits
 from api.origin import origin_allowed
 from api.problem import RefusedRequest, problem_response, public_info
+from api.slow_reader import SlowReader
 from api.socket_message import ErrorMessage
 from contracts.errors import ErrorInfo, PromptbusError, QueueFull
 from contracts.message import Message
@@ -23,10 +24,6 @@ INVALID: Final = 4400
 _OWN_CODES = 4000
 
 _DENIAL = "websocket.http.response"
-
-
-class SlowReader(Exception):
-    """The client does not read what it is sent."""
 
 
 class JsonSocket:
@@ -88,10 +85,10 @@ class JsonSocket:
             return
         raise SlowReader
 
-    async def close(self, code: int) -> None:
+    async def close(self, code: int, reason: str | None = None) -> None:
         """Close with ``code``; a client that does not answer is not waited for."""
         with anyio.move_on_after(self._limits.send_timeout_s):
-            await self._socket.close(code)
+            await self._socket.close(code, reason)
 
     async def fail(self, exc: PromptbusError) -> None:
         """Tell what is wrong, and close with the code that fits it."""

@@ -33,7 +33,6 @@ class ApiLimits:
     send_timeout_s: float = 5.0
     keep_alive_s: float = 10.0
     probe_timeout_s: float = 2.0
-    max_accepted_runs: int = 10_000
     head_timeout_s: float = 10.0
     requests_per_minute: int = 600
     max_requests: int = 64

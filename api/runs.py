@@ -1,12 +1,15 @@
-"""Runs as the routes use them: submit, look, wait, cancel; each id is checked before the bus."""
+"""Runs as the routes use them: submit, look, follow, cancel; each id is checked before the bus."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from api.accepted_runs import AcceptedRuns
 from api.catalogue import Catalogue
 from api.idempotency import Idempotency
 from api.problem import RefusedRequest
+from api.run_messages import RunMessages
 from bus.prompt_client import PromptClient
+from bus.run_cursor import RunCursor
 from contracts.errors import DeadlineExceeded, InvalidInput, UnknownRun
 from contracts.journal_entry import JournalEntry
 from contracts.prompt import PromptRequest, SubmitPrompt
@@ -17,12 +20,14 @@ FINAL_STATES = frozenset({"answered", "failed", "cancelled"})
 
 
 class Runs:
-    """What a web client may do with runs."""
+    """What a web client may do with runs.
 
-    def __init__(self, client: PromptClient, catalogue: Catalogue, accepted: AcceptedRuns) -> None:
+    Nothing of a run is kept in this process, so any other one knows it as well.
+    """
+
+    def __init__(self, client: PromptClient, catalogue: Catalogue) -> None:
         self._client = client
         self._catalogue = catalogue
-        self._accepted = accepted
 
     async def submit(self, request: PromptRequest, idempotency: Idempotency | None = None) -> str:
         """Submit; returns the run id once the prompt is durably accepted.
@@ -36,11 +41,9 @@ class Runs:
         await self._catalogue.check_wishes(request.model, request.strategy)
         prompt = SubmitPrompt.of(request, new_run_id())
         given = idempotency or Idempotency()
-        run_id = await self._client.submit(
+        return await self._client.submit(
             prompt, request.priority, idempotency_key=given.key, owner=given.owner
         )
-        self._accepted.add(run_id)
-        return run_id
 
     async def journal(self, run_id: str) -> list[JournalEntry]:
         """The events so far; empty for an accepted run that nobody leads yet.
@@ -49,9 +52,25 @@ class Runs:
         """
         checked = checked_run_id(run_id)
         entries = await self._client.journal.read(checked)
-        if not entries and checked not in self._accepted:
+        if entries or await self._client.queue.holds(checked):
+            return entries
+        # Between the two looks it may have been led to its end.
+        entries = await self._client.journal.read(checked)
+        if not entries:
             raise UnknownRun(checked)
         return entries
+
+    @asynccontextmanager
+    async def following(
+        self, run_id: str, after: RunCursor, *, every_s: float
+    ) -> AsyncIterator[RunMessages]:
+        """What a web client is told of the run. Raises: as :meth:`journal`."""
+        checked = checked_run_id(run_id)
+        with self._client.feeds.open(checked) as feed:
+            await feed.load()
+            if not feed.journal:
+                await self.journal(checked)
+            yield RunMessages(feed, after, every_s=every_s)
 
     async def view(self, run_id: str) -> RunView:
         """The run as it is now, and why it waits. Raises: as :meth:`journal`."""

@@ -8,13 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from api.accepted_runs import AcceptedRuns
 from api.access import declare_security
 from api.catalogue import Catalogue
 from api.client_gone import ClientGone
 from api.dependencies import Services
 from api.edge import Edge
-from api.endpoints import dead, docs_page, inference, openai, orchestrator, system
+from api.endpoints import dead, docs_page, inference, live, openai, orchestrator, system
 from api.gate import Gate
 from api.limits import ApiLimits
 from api.openapi import PROBLEMS, build_openapi
@@ -23,6 +22,7 @@ from api.readiness import Readiness
 from api.runs import Runs
 from api.validation import refusal_from
 from bus.connection import Connection
+from bus.event_feed import EventFeed
 from bus.key_board import KeyBoard
 from bus.presence_board import PresenceBoard
 from bus.prompt_client import PromptClient
@@ -98,13 +98,15 @@ def create_app(
         version=version,
         catalogue=catalogue,
         readiness=Readiness(connection, board, version=version, timeout_s=limits.probe_timeout_s),
-        runs=Runs(client, catalogue, AcceptedRuns(limits.max_accepted_runs)),
+        runs=Runs(client, catalogue),
+        events=EventFeed(connection, client.stored),
         allowed_origins=frozenset(allowed_origins),
     )
     app.include_router(system.root_router)
     app.include_router(system.router)
     app.include_router(inference.catalogue_router)
     app.include_router(inference.router)
+    app.include_router(live.router)
     app.include_router(orchestrator.router)
     app.include_router(dead.router)
     app.include_router(openai.router)

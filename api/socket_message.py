@@ -1,4 +1,8 @@
-"""What a WebSocket client and this server say to each other; JSON text frames only."""
+"""What this server says to who follows runs, over WebSocket and as server-sent events alike.
+
+Over WebSocket all of it travels in JSON text frames. ``cursor`` is what to come back with to go on
+after the message that carries it.
+"""
 
 from typing import Literal
 
@@ -23,12 +27,18 @@ class EventMessage(RunEvent):
     """An event of the run was stored."""
 
     type: Literal["event"] = "event"
+    cursor: str
 
 
 class TokenMessage(Message):
-    """A piece of the answer; ``text`` begins at character ``offset`` of that attempt's whole."""
+    """A piece of the answer; ``text`` begins at character ``offset`` of that attempt's whole.
+
+    Characters are Unicode code points. Where ``offset`` is not the end of what came before, the
+    piece replaces that from there on: another executor began the attempt anew.
+    """
 
     type: Literal["token"] = "token"
+    cursor: str
     attempt: int
     offset: int
     text: str
@@ -41,14 +51,26 @@ class WaitingMessage(WaitReport):
 
 
 class DoneMessage(Message):
-    """The run has its outcome; the socket closes after this."""
+    """The run has its outcome; nothing comes after this."""
 
     type: Literal["done"] = "done"
+    cursor: str
     run: RunView
 
 
+class EventsMessage(Message):
+    """Events of any runs, in order; the first of these messages has none and tells the cursor.
+
+    Long texts in their ``data`` are cut; the whole is at ``/orchestrator/runs/{run_id}/events``.
+    """
+
+    type: Literal["events"] = "events"
+    cursor: str
+    events: tuple[RunEvent, ...]
+
+
 class ErrorMessage(Message):
-    """Something is wrong; the socket closes after this."""
+    """Something is wrong; nothing comes after this."""
 
     type: Literal["error"] = "error"
     error: ErrorInfo

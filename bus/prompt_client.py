@@ -13,6 +13,7 @@ from bus.connection import Connection
 from bus.dead_letters import DeadLetters
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
+from bus.prompt_queue import PromptQueue
 from bus.publisher import Publisher
 from bus.run_claims import RunClaims
 from bus.run_cursor import RunCursor
@@ -59,9 +60,10 @@ class PromptClient:
     def __init__(self, connection: Connection, publisher: Publisher, stored: StoredEvents) -> None:
         self._connection = connection
         self._publisher = publisher
-        self._stored = stored
+        self.stored = stored
         self._board = PresenceBoard(connection)
         self.journal = Journal(connection, publisher)
+        self.queue = PromptQueue(connection)
         self.feeds = RunFeeds(connection, self.journal, stored)
         self.claims = RunClaims(self.journal)
         self.dead_letters = DeadLetters(connection, publisher, self.journal)
@@ -187,7 +189,7 @@ class PromptClient:
             task.run_id,
             connection=self._connection,
             journal=self.journal,
-            stored=self._stored,
+            stored=self.stored,
             publisher=self._publisher,
         )
         async with run_journal:

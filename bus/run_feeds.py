@@ -13,6 +13,7 @@ from bus.journal import Journal
 from bus.run_cursor import RunCursor
 from bus.run_feed import Position, RunFeed, RunItem, RunReaders
 from bus.stored_events import StoredEvents
+from bus.text_log import MAX_PIECE_CHARS
 from bus.token_stream import Token, TokenStreams
 from bus.wait_stream import WaitStreams
 
@@ -129,7 +130,7 @@ class RunFollower:
             if item is None:
                 await feed.wait()
                 continue
-            if isinstance(item, Token):
+            if isinstance(item, Token) and len(item.delta.text) < MAX_PIECE_CHARS:
                 self._due_s = anyio.current_time() + self._every_s
             yield item
             if feed.is_last(item, summary=self._summary):
@@ -137,7 +138,7 @@ class RunFollower:
 
     async def _pace(self) -> None:
         if self._every_s and not self._feed.has_more_than_text(self._position):
-            await anyio.sleep(self._due_s - anyio.current_time())
+            await anyio.sleep(max(0.0, self._due_s - anyio.current_time()))
 
 
 def _read(feed: RunFeed, position: Position) -> list[RunItem]:

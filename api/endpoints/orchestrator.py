@@ -1,18 +1,16 @@
-"""Runs over REST and WebSocket."""
+"""Runs over REST."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response, WebSocket
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from api.client_gone import while_connected
-from api.dependencies import AllowedOriginsDep, ClientDep, LimitsDep, RunsDep
-from api.idempotency import IdempotencyDep, owner_of
-from api.json_socket import JsonSocket
+from api.dependencies import LimitsDep, RunsDep
+from api.idempotency import IdempotencyDep
 from api.request_body import json_body, parse_model, read_body, read_model
 from api.run_event import RunEvents, run_event
-from api.run_socket import RunSocket
 from api.runs import FINAL_STATES, Runs, checked_run_id
 from contracts.errors import BusUnavailable
 from contracts.message import Message
@@ -22,7 +20,7 @@ from contracts.run_view import RunView
 
 router = APIRouter(prefix="/orchestrator", tags=["orchestrator"])
 
-MAX_SEQUENCE_DIGITS = 20
+MAX_SEQUENCE = 2**63 - 1
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"model": RunView, "description": "accepted; the run has no outcome yet"}
@@ -97,47 +95,13 @@ async def cancel(run_id: str, request: Request, runs: RunsDep, limits: LimitsDep
 
 
 @router.get("/runs/{run_id}/events")
-async def events(run_id: str, runs: RunsDep, after: Annotated[int, Query(ge=0)] = 0) -> RunEvents:
+async def events(
+    run_id: str, runs: RunsDep, after: Annotated[int, Query(ge=0, le=MAX_SEQUENCE)] = 0
+) -> RunEvents:
     """The run's events in order, those after sequence ``after``."""
     journal = await runs.journal(run_id)
     later = tuple(run_event(entry) for entry in journal if entry.sequence > after)
     return RunEvents(run_id=run_id, events=later)
-
-
-@router.websocket("/ws")
-async def submit_socket(
-    socket: WebSocket,
-    client: ClientDep,
-    runs: RunsDep,
-    limits: LimitsDep,
-    allowed_origins: AllowedOriginsDep,
-) -> None:
-    """Submit one prompt and follow its run."""
-    channel = JsonSocket(socket, limits)
-    if await channel.open(allowed_origins):
-        await RunSocket(channel, client, runs, limits).serve_prompt(owner_of(socket))
-
-
-@router.websocket("/runs/{run_id}/ws")
-async def join_socket(
-    *,
-    run_id: str,
-    socket: WebSocket,
-    client: ClientDep,
-    runs: RunsDep,
-    limits: LimitsDep,
-    allowed_origins: AllowedOriginsDep,
-    after: str = "0",
-) -> None:
-    """Follow a run that exists, from its first event or from sequence ``after`` on."""
-    channel = JsonSocket(socket, limits)
-    if await channel.open(allowed_origins):
-        await RunSocket(channel, client, runs, limits).serve_run(run_id, _sequence(after))
-
-
-def _sequence(text: str) -> int:
-    # A cursor that cannot be one costs a client only events it has seen.
-    return int(text) if text.isdecimal() and len(text) < MAX_SEQUENCE_DIGITS else 0
 
 
 async def _wait(runs: Runs, run_id: str, wait_s: float) -> RunView:
