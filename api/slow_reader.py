@@ -1,0 +1,5 @@
+"""What is raised when a client leaves unread what it was sent."""
+
+
+class SlowReader(Exception):
+    """The client does not read what it is sent."""
