@@ -15,6 +15,7 @@ from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.prompt_queue import PromptQueue
 from bus.publisher import Publisher
+from bus.queued_runs import QueuedRuns
 from bus.run_claims import RunClaims
 from bus.run_cursor import RunCursor
 from bus.run_feed import RunItem
@@ -65,6 +66,7 @@ class PromptClient:
         self.journal = Journal(connection, publisher)
         self.queue = PromptQueue(connection)
         self.feeds = RunFeeds(connection, self.journal, stored)
+        self.queued = QueuedRuns(connection, self.journal)
         self.claims = RunClaims(self.journal)
         self.dead_letters = DeadLetters(connection, publisher, self.journal)
 
@@ -162,7 +164,7 @@ class PromptClient:
     async def cancel(self, run_id: str, *, reason: str = "", requested_by: str = "client") -> None:
         """Ask for the end of a run; its outcome tells how it went.
 
-        A run that waits in the queue is cancelled as soon as it is leased.
+        A run that still waits in its queue has its outcome when this returns.
 
         Raises: RunFinished when it has its outcome already, InvalidInput for a malformed id.
         """
@@ -172,6 +174,7 @@ class PromptClient:
             raise RunFinished(run_id, finished.event.state)
         request = CancelRequested(run_id=run_id, reason=reason, requested_by=requested_by)
         await self.journal.write(subjects.run_event(run_id, subjects.CANCEL), request)
+        await self.queued.cancel(run_id, reason)
 
     async def generate(
         self, task: GenerateAnswer, *, outlives_caller: bool = False

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,8 @@ from contracts.event import (
     CancelRequested,
     Event,
     Outcome,
+    RunCancelled,
+    RunFailed,
     RunStarted,
     StepEvent,
     StepFailed,
@@ -73,6 +76,7 @@ class RunJournal:
         self._num_reconnects = 0
         self._forget: list[Callable[[], None]] = []
         self.cancelled = anyio.Event()
+        self.begun_at: datetime | None = None
 
     async def __aenter__(self) -> Self:
         self._forget = [
@@ -273,7 +277,9 @@ class RunJournal:
     def _learn(self, entry: JournalEntry) -> None:
         step = entry.subject.step
         self._events.setdefault(step, entry.event)
-        if isinstance(entry.event, CancelRequested):
+        if isinstance(entry.event, RunStarted):
+            self.begun_at = entry.stored_at
+        if isinstance(entry.event, (CancelRequested, RunCancelled, RunFailed)):
             self.cancelled.set()
         news = self._waiting.get(step)
         if news is not None:

@@ -186,14 +186,19 @@ class RunFailed(Outcome):
 
     error: ErrorInfo
     step: str | None = None
+    stage: str | None = None
 
 
 class RunCancelled(Outcome):
-    """The run was ended on request, at ``step``, ``cancel_ms`` after the coordinator heard it."""
+    """The run was ended on request, at ``step``, ``cancel_ms`` after somebody heard of it.
+
+    ``stage`` says in a word where it was (:class:`contracts.run_stage.RunStage`).
+    """
 
     state: ClassVar[RunState] = "cancelled"
 
     step: str | None = None
+    stage: str | None = None
     cancel_ms: float = 0.0
     reason: str = ""
 

@@ -50,6 +50,7 @@ class RunView(Message):
     summary: str | None = None
     error: ErrorInfo | None = None
     reason: str | None = None
+    stage: str | None = None
     session_id: str | None = None
     replay_of: str | None = None
     trace_id: str | None = None
@@ -122,8 +123,8 @@ def _outcome_fields(event: Outcome) -> dict[str, Any]:
                 **_result_fields(event),
             }
         case RunFailed():
-            return {"error": event.error}
+            return {"error": event.error, "stage": event.stage}
         case RunCancelled():
-            return {"reason": event.reason or None}
+            return {"reason": event.reason or None, "stage": event.stage}
         case _:
             return {}

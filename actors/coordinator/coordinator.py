@@ -20,6 +20,8 @@ from bus.journal import Journal
 from bus.publisher import Publisher
 from bus.pull_worker import Delivery, Reject
 from bus.run_journal import RunJournal
+from bus.server_clock import ServerClock
+from bus.stage_reader import StageReader
 from bus.stored_events import StoredEvents
 from contracts import semconv, subjects
 from contracts.actor_kind import ActorKind
@@ -72,6 +74,8 @@ class Coordinator:
         self._waits = waits
         self._attempts = AttemptBoard(connection, publisher)
         self._one_suspect = anyio.Lock()
+        self._clock = ServerClock(connection)
+        self._stages = StageReader(connection, self._clock)
         self._graph = build_graph()
 
     async def lead(self, delivery: Delivery) -> None:
@@ -108,9 +112,18 @@ class Coordinator:
             attributes={semconv.RUN_ID: run_id, semconv.ACTOR: str(self.kind)},
         ) as span:
             async with run_journal:
-                run = LedRun(run_journal, submitted, priority, await self._served(), self._waits)
+                served = await self._served()
+                run = LedRun(
+                    run_journal,
+                    submitted,
+                    priority,
+                    served=served,
+                    waits=self._waits,
+                    stages=self._stages,
+                )
                 if run.is_over:
                     return
+                await run.count_time(delivery.stored_at_s, self._clock)
                 await self._try(run, delivery, _trace_id(span))
                 if run_journal.outcome is not None:
                     span.set_attribute(semconv.OUTCOME, run_journal.outcome.state)

@@ -5,10 +5,12 @@ import time
 import anyio
 
 from actors.coordinator.run_state import RunState
-from actors.coordinator.wait_reporter import WaitReporter
+from actors.coordinator.wait_reporter import WaitReporter, Watched
 from actors.retry_policy import GENERATIONS
 from bus.pull_worker import backoff_s
 from bus.run_journal import RunJournal
+from bus.server_clock import ServerClock
+from bus.stage_reader import StageReader
 from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.errors import DeadlineExceeded, PromptbusError
@@ -22,6 +24,7 @@ from contracts.event import (
     StepEvent,
 )
 from contracts.prompt import Priority, SubmitPrompt
+from contracts.run_stage import RunStage
 from contracts.task import DecideResources, GenerateAnswer, StepTotals, Task
 
 DEFAULT_DEADLINE_S = 900.0
@@ -38,8 +41,10 @@ class LedRun:
         journal: RunJournal,
         submitted: SubmitPrompt,
         priority: Priority,
+        *,
         served: frozenset[str],
         waits: WaitReporter,
+        stages: StageReader,
     ) -> None:
         self.run_id = journal.run_id
         self._journal = journal
@@ -47,6 +52,8 @@ class LedRun:
         self._priority = priority
         self._served = served
         self._waits = waits
+        self._stages = stages
+        self._watched: Watched | None = None
         self._asking: str | None = None
         self._cancelled_at_s: float | None = None
         self._deadline_s = submitted.deadline_s or DEFAULT_DEADLINE_S
@@ -63,7 +70,21 @@ class LedRun:
     @property
     def deadline_s(self) -> float:
         """Seconds this lease may take."""
-        return self._deadline_s
+        return max(0.0, self._deadline_s - (time.monotonic() - self._started_s))
+
+    async def count_time(self, accepted_at_s: float, clock: ServerClock) -> None:
+        """Let the deadline count what has passed already, by the server's clock.
+
+        A deadline that the prompt names counts from its acceptance, time in the queue included;
+        the default one from the first lease. Raises: BusUnavailable.
+        """
+        if self._submitted.deadline_s is not None:
+            spent_s = await clock.age_s(accepted_at_s)
+        elif self._journal.begun_at is not None:
+            spent_s = await clock.age_s(self._journal.begun_at)
+        else:
+            return
+        self._started_s = time.monotonic() - spent_s
 
     def initial_state(self) -> RunState:
         """The state before the first node."""
@@ -101,6 +122,7 @@ class LedRun:
         if not isinstance(task, (DecideResources, GenerateAnswer)):
             return await self._journal.ask(task, deadline_s=deadline_s)
         with self._waits.watch(task) as watched:
+            self._watched = watched
             return await self._journal.ask(task, deadline_s=deadline_s, on_sent=watched.on_sent)
 
     def _step_deadline_s(self, actor: ActorKind) -> float:
@@ -120,29 +142,47 @@ class LedRun:
         """The deadline of the whole run has passed."""
         where = f" at step {self._asking}" if self._asking else ""
         error = DeadlineExceeded(what=f"the run{where}", deadline_s=self._deadline_s)
-        await self.fail(error)
+        # Nothing was asked for yet: the time was spent in the queue.
+        await self.fail(error, None if self._asking else RunStage.QUEUED)
 
-    async def fail(self, error: PromptbusError) -> None:
+    async def fail(self, error: PromptbusError, stage: RunStage | None = None) -> None:
         """The run cannot go on from the step it is at."""
-        await self.finish(RunFailed(run_id=self.run_id, error=error.to_wire(), step=self._asking))
+        failed = RunFailed(
+            run_id=self.run_id,
+            error=error.to_wire(),
+            step=self._asking,
+            stage=stage or await self._stage(),
+        )
+        await self.finish(failed)
+
+    async def _stage(self) -> RunStage:
+        is_taken = True
+        if self._watched is not None and self._watched.task.step == self._asking:
+            is_taken = not await self._waits.is_queued(self._watched)
+        return await self._stages.read(self.run_id, self._asking, is_taken=is_taken)
 
     async def end_when_cancelled(self, scope: anyio.CancelScope, done: anyio.Event) -> None:
-        """Stop leading as soon as the journal says that the run is cancelled."""
+        """Stop leading as soon as the journal says that the run is cancelled, or has ended so."""
         await self._journal.cancelled.wait()
-        if self._journal.outcome is None and not done.is_set():
+        outcome = self._journal.outcome
+        if done.is_set() or isinstance(outcome, RunAnswered):
+            return
+        if outcome is None:
             self._cancelled_at_s = time.monotonic()
-            scope.cancel()
+        scope.cancel()
 
     async def finish_cancelled(self) -> None:
         """The outcome of a cancelled run; nothing for any other."""
         request = self._journal.get(subjects.CANCEL)
         if self._cancelled_at_s is None or not isinstance(request, CancelRequested):
             return
+        stage = await self._stage()
         cancel_ms = (time.monotonic() - self._cancelled_at_s) * 1000
         await self.finish(
             RunCancelled(
                 run_id=self.run_id,
                 step=self._asking,
+                stage=stage,
                 cancel_ms=round(cancel_ms, 3),
                 reason=request.reason,
             )

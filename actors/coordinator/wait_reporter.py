@@ -21,6 +21,7 @@ from contracts.waiting import WaitNote
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
+LOOK_S = 0.5
 # What has not changed is told again at every second look, so that who joins late hears it.
 REPEAT_AFTER_LOOKS = 2
 
@@ -89,6 +90,17 @@ class WaitReporter:
             yield watched
         finally:
             self._watched.discard(watched)
+
+    async def is_queued(self, one: Watched) -> bool:
+        """Whether no executor has taken that generation yet; False too where nobody knows."""
+        model, priority = one.queue
+        with anyio.move_on_after(LOOK_S):
+            try:
+                facts = await self._read_facts([model])
+                return explain(one.ask(), facts[model]) is not None
+            except (NatsError, TimeoutError, PromptbusError) as exc:
+                logger.debug("queue of %s (%s) not read: %s", model, priority, exc)
+        return False
 
     async def run(self) -> None:
         """Report until cancelled."""
