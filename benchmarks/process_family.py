@@ -11,7 +11,7 @@ MIB = 1 << 20
 class ProcessFamily:
     """Processes by name; the children of each, whatever they are, are counted apart.
 
-    ``names`` maps a process id to its part. A child is named after its command: the executor and
+    ``names`` maps a process id to its part. A child is named after its command: actors and
     nats-server by what they are, anything else after its parent.
     """
 
@@ -54,6 +54,6 @@ def _part(child: psutil.Process, parent: str) -> str:
     command = child.cmdline()
     if command and command[0].endswith("nats-server"):
         return "nats-server"
-    if command[-2:] == ["actor", "executor"]:
-        return "executor"
+    if command[-2:-1] == ["actor"]:
+        return command[-1]
     return f"{parent} child"

@@ -1,4 +1,4 @@
-"""Everything on one machine: the embedded server, the executor's process, the light actors."""
+"""Everything on one machine: the embedded server, children for two actors, the others here."""
 
 import asyncio
 import logging
@@ -8,12 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 
+from contracts.actor_kind import ActorKind
 from contracts.errors import NotReady
 from contracts.presence import ModelReport
-from promptbus.bootstrap import LIGHT_KINDS, serve_actors
+from promptbus.actor_process import ActorProcess, log_of
+from promptbus.bootstrap import serve_actors
 from promptbus.data_folder_lock import lock_data_folder
 from promptbus.endpoint import read_endpoint
-from promptbus.executor_process import LOG_NAME, ExecutorProcess
 from promptbus.nats_server import STORE_NAME, NatsServer
 from promptbus.process import Process, open_process
 from promptbus.settings import Durability, Settings
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
 READY_TIMEOUT_S = 120.0
+# Torch would block whoever shares its process, and leading runs is half of all other work.
+_IN_CHILDREN = (ActorKind.EXECUTOR, ActorKind.COORDINATOR)
+_IN_MAIN = tuple(kind for kind in ActorKind if kind not in _IN_CHILDREN)
 
 Say = Callable[[str], None]
 
@@ -73,20 +77,22 @@ async def embedded(settings: Settings, say: Say) -> AsyncIterator[Process]:
             stack.callback(server.stop)
             await starter.run(server.start)
             settings = settings.with_address(server.address)
-        executor = ExecutorProcess(settings)
-        stack.callback(executor.stop)
-        await starter.run(executor.start)
+        children = [ActorProcess(settings, kind) for kind in _IN_CHILDREN]
+        for child in children:
+            stack.callback(child.stop)
+            await starter.run(child.start)
         say("starting actors")
         spans = set_up_tracing("main")
         process = await stack.enter_async_context(open_process(settings, "main"))
         end, ready = anyio.Event(), anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(spans.run, process.connection)
-            tasks.start_soon(_watch_executor, executor, starter)
+            for child in children:
+                tasks.start_soon(_watch_actor, child, starter)
             if server is not None:
                 tasks.start_soon(_watch_server, server, starter)
             async with anyio.create_task_group() as serving:
-                serving.start_soon(serve_actors, process, LIGHT_KINDS, end, ready.set)
+                serving.start_soon(serve_actors, process, _IN_MAIN, end, ready.set)
                 await ready.wait()
                 try:
                     yield process
@@ -121,23 +127,23 @@ async def wait_for_model(process: Process, model: str, say: Say) -> ModelReport:
                     percent = f" {report.loading:.0%}" if report.loading is not None else ""
                     say(f"loading {model}{percent}")
             await anyio.sleep(0.1)
-    log = process.settings.data_dir / LOG_NAME
+    log = log_of(process.settings, ActorKind.EXECUTOR)
     raise NotReady(f"no executor serves {model}", cure=f"read its log: {log}")
 
 
-async def _watch_executor(executor: ExecutorProcess, starter: ChildStarter) -> None:
-    """Start the executor again when it falls.
+async def _watch_actor(actor: ActorProcess, starter: ChildStarter) -> None:
+    """Start the actor again when it falls.
 
     Raises: NotReady when it cannot start at all.
     """
     while True:
         await anyio.sleep(LOOK_EVERY_S)
-        if executor.has_ended:
-            executor.check_first_start()
-            ended, pause_s = executor.how_it_ended(), executor.next_pause_s()
-            logger.error("the executor ended (%s); again in %g s", ended, pause_s)
+        if actor.has_ended:
+            actor.check_first_start()
+            ended, pause_s = actor.how_it_ended(), actor.next_pause_s()
+            logger.error("the %s ended (%s); again in %g s", actor.kind, ended, pause_s)
             await anyio.sleep(pause_s)
-            await starter.run(executor.start)
+            await starter.run(actor.start)
 
 
 async def _watch_server(server: NatsServer, starter: ChildStarter) -> None:

@@ -12,8 +12,6 @@ from promptbus.nats_server import CONFIG_NAME, STORE_NAME
 from tests.promptbus.commands import child, environment, is_alive, started, until, until_said
 from tests.promptbus.conftest import System, start_system
 
-EXECUTOR = ("actor", "executor")
-
 
 @pytest.fixture(scope="module")
 def robust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
@@ -21,13 +19,14 @@ def robust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     yield from start_system(tmp_path_factory.mktemp("robust"))
 
 
-def test_an_executor_that_is_killed_is_started_again(robust: System) -> None:
-    fallen = _executor(robust)
+@pytest.mark.parametrize("kind", ["executor", "coordinator"])
+def test_an_actor_that_is_killed_is_started_again(robust: System, kind: str) -> None:
+    fallen = _actor(robust, kind)
     fallen.kill()
     until(lambda: not is_alive(fallen.pid))
-    assert _executor(robust).pid != fallen.pid
+    assert _actor(robust, kind).pid != fallen.pid
     assert robust.run("ask", "still there?", "-m", "echo").out == "still there?\n"
-    assert "the executor ended (SIGKILL)" in robust.log.read_text()
+    assert f"the {kind} ended (SIGKILL)" in robust.log.read_text()
 
 
 def test_a_server_that_is_killed_is_started_again_with_its_runs(robust: System) -> None:
@@ -50,7 +49,7 @@ def test_a_second_one_on_the_same_folder_is_refused(robust: System) -> None:
 
 def test_one_that_is_killed_takes_all_with_it_and_the_next_finds_its_runs(robust: System) -> None:
     family = psutil.Process(robust.process.pid).children(recursive=True)
-    assert len(family) == 2
+    assert len(family) == 3
     robust.process.kill()
     robust.process.wait()
     until(lambda: not any(is_alive(process.pid) for process in family))
@@ -85,8 +84,9 @@ def test_an_executor_that_cannot_start_ends_the_start_with_its_reason(tmp_path: 
     assert told[-1] == " help correct strategies of [models.mine]"
 
 
-def _executor(system: System) -> psutil.Process:
-    found: psutil.Process = until(lambda: child(system.process.pid, *EXECUTOR), log=system.log)
+def _actor(system: System, kind: str) -> psutil.Process:
+    argv = ("actor", kind)
+    found: psutil.Process = until(lambda: child(system.process.pid, *argv), log=system.log)
     return found
 
 

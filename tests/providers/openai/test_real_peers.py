@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from bus.connection import BusAddress
+from contracts.actor_kind import ActorKind
 from contracts.generation import GenerationResult, TextDelta
-from promptbus.bootstrap import LIGHT_KINDS
 from promptbus.nats_server import NatsServer
 from providers.cancellation import Cancellation
 from providers.provider_error import ProviderRefused
@@ -22,6 +22,8 @@ from tests.api.house import SLOW, SlowExecutor, open_house, serve, until
 from tests.providers.openai.bad_server import ask, gateway_over, remote_entry
 
 pytestmark = pytest.mark.slow
+
+OTHERS = tuple(kind for kind in ActorKind if kind is not ActorKind.EXECUTOR)
 
 
 @asynccontextmanager
@@ -115,7 +117,7 @@ async def test_cancelling_here_ends_the_run_there(address: BusAddress, tmp_path:
     slow = SlowExecutor()
     cancel = Cancellation()
     async with (
-        open_house(address, tmp_path / "data", kinds=LIGHT_KINDS, slow=slow) as house,
+        open_house(address, tmp_path / "data", kinds=OTHERS, slow=slow) as house,
         serve(house.app) as port,
         gateway_over(remote_entry("far", f"http://127.0.0.1:{port}/v1", source=SLOW)) as gateway,
     ):
