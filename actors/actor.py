@@ -103,17 +103,19 @@ class Actor:
         except PromptbusError as exc:
             if exc.retryable:
                 raise
-            event = failed_step(self.kind, task, exc)
+            event = failed_step(task, exc)
         elapsed_ms = round((time.perf_counter() - started) * 1000, 3)
         return event.model_copy(
             update={"run_id": task.run_id, "attempt": task.attempt, "duration_ms": elapsed_ms}
         )
 
 
-def failed_step(kind: ActorKind, task: Task, exc: BaseException) -> StepFailed:
+def failed_step(task: Task, exc: BaseException) -> StepFailed:
     """The event that stands where the result of ``task`` would."""
     error = exc if isinstance(exc, PromptbusError) else Unexpected(exc)
-    return StepFailed(run_id=task.run_id, attempt=task.attempt, actor=kind, error=error.to_wire())
+    return StepFailed(
+        run_id=task.run_id, attempt=task.attempt, actor=task.actor, error=error.to_wire()
+    )
 
 
 def _takes_step(method: Callable[..., Any]) -> bool:

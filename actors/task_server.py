@@ -165,7 +165,7 @@ class TaskServer:
                 num_tries=delivery.num_delivered - 1,
             )
             await self._bury(delivery, poison, task.run_id)
-            await self._write(task, failed_step(self._actor.kind, task, poison))
+            await self._write(task, failed_step(task, poison))
             return
         is_suspect = before.num_deaths >= self._policy.alone_from
         async with self._alone if is_suspect else nullcontext():
@@ -243,7 +243,7 @@ class TaskServer:
                 attempt.failed()
                 raise Retry(pause_s) from exc
             await self._bury(delivery, error, task.run_id)
-            return failed_step(self._actor.kind, task, error)
+            return failed_step(task, error)
         if isinstance(event, StepFailed):
             await self._bury(delivery, RemoteError(event.error), task.run_id)
         return event
@@ -253,7 +253,7 @@ class TaskServer:
         try:
             await self._journal.write(subject, event)
         except MessageTooLarge as exc:
-            await self._journal.write(subject, failed_step(self._actor.kind, task, exc))
+            await self._journal.write(subject, failed_step(task, exc))
 
     async def _bury(
         self, delivery: Delivery, error: PromptbusError, run_id: str | None = None

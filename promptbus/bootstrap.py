@@ -94,7 +94,7 @@ async def _add_analyzer(roster: Roster) -> None:
 
 
 async def _add_monitor(roster: Roster) -> None:
-    from actors.monitor import Monitor, Placer
+    from actors.monitor import Monitor, Placer, RefusalQueues
 
     process = roster.process
     placer = Placer(
@@ -105,7 +105,9 @@ async def _add_monitor(roster: Roster) -> None:
     )
     roster.background.append(placer.run)
     monitor = Monitor(process.board.hosts, process.settings.default_model, placer.ensure)
-    roster.runtime.add(monitor, _task_queue(roster.process, ActorKind.MONITOR))
+    own = _task_queue(process, ActorKind.MONITOR)
+    refusals = RefusalQueues(own=own, hopeless=placer.hopeless, lease_s=process.settings.lease_s)
+    roster.runtime.add(monitor, own, source=refusals)
 
 
 async def _add_validator(roster: Roster) -> None:

@@ -43,10 +43,10 @@ class Executor(Actor):
                 result = await self._run(task, step, cancellation)
             except AnswerBrokeOff as exc:
                 # Doing the step again would stream other words after those already heard.
-                return failed_step(self.kind, task, exc)
+                return failed_step(task, exc)
             return AnswerGenerated(run_id=task.run_id, attempt=task.attempt, result=result)
         late = DeadlineExceeded(what=f"generation with {task.model}", deadline_s=task.timeout_s)
-        return failed_step(self.kind, task, late)
+        return failed_step(task, late)
 
     async def _run(
         self, task: GenerateAnswer, step: Step, cancellation: Cancellation

@@ -2,5 +2,6 @@
 
 from actors.monitor.monitor import Monitor
 from actors.monitor.placer import Placer
+from actors.monitor.refusal_queues import RefusalQueues
 
-__all__ = ["Monitor", "Placer"]
+__all__ = ["Monitor", "Placer", "RefusalQueues"]

@@ -1,4 +1,4 @@
-"""The monitor actor: decides on model and strategy, and has the model placed."""
+"""The monitor actor: decides on models, has them placed, refuses what fits nowhere."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
@@ -6,18 +6,20 @@ from typing import ClassVar
 from actors.actor import Actor, handler
 from actors.monitor.choice import choose
 from contracts.actor_kind import ActorKind
-from contracts.event import ResourcesDecided
+from contracts.errors import NoExecutor
+from contracts.event import ResourcesDecided, StepEvent
 from contracts.presence import HostReport
-from contracts.task import DecideResources
+from contracts.task import DecideResources, GenerateAnswer
 
-EnsurePlaced = Callable[[str, str], Awaitable[Sequence[str]]]
+EnsurePlaced = Callable[[str, str | None], Awaitable[Sequence[str]]]
 
 
 class Monitor(Actor):
     """Chooses among the models that ``hosts`` report; any number of monitors may run.
 
     ``ensure_placed`` takes model and strategy, sees to it that a host serves them and names those
-    that do; without it only the choice is made.
+    that do; without it only the choice is made. Generations come to it where no executor takes
+    them; see :class:`RefusalQueues`.
     """
 
     kind: ClassVar[ActorKind] = ActorKind.MONITOR
@@ -46,3 +48,14 @@ class Monitor(Actor):
             return decided
         reason = f"{decided.reason}; placed on {', '.join(holders)}"
         return decided.model_copy(update={"host": holders[0], "reason": reason})
+
+    @handler
+    async def refuse(self, task: GenerateAnswer) -> StepEvent:
+        """Say what each host lacks for a generation that waits in vain.
+
+        Raises: DoesNotFit; NoExecutor (retryable, so that the task goes back to its queue) where a
+        host has room by now.
+        """
+        if self._ensure_placed is not None:
+            await self._ensure_placed(task.model, task.strategy)
+        raise NoExecutor(f"{task.model} has only just found a host")

@@ -27,7 +27,7 @@ class Situation:
     hosts: Sequence[HostReport]
     placements: Mapping[str, HostPlacement]
     demand: Mapping[str, int]
-    strategies: Mapping[str, str] = field(default_factory=dict)
+    strategies: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

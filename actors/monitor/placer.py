@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import anyio
 from nats.errors import Error as NatsError
 
-from actors.monitor.placement import Decision, Situation, holders_of, place
+from actors.monitor.placement import Decision, Misfit, Situation, holders_of, place
 from bus.placement_board import Placed, PlacementBoard
 from bus.task_queues import TaskQueues
 from bus.topology import PRESENCE_TTL_S
@@ -46,6 +46,11 @@ class Placer:
         self._decided_by = decided_by
         self._every_s = every_s
         self._missing_since_s: dict[str, float] = {}
+        self._hopeless: frozenset[str] = frozenset()
+
+    def hopeless(self) -> frozenset[str]:
+        """The models that wait in queues, fit on no host, and whose last host is gone for good."""
+        return self._hopeless
 
     async def run(self) -> None:
         """Place what waits in the queues, until cancelled; a failed pass is made up by the next."""
@@ -59,7 +64,7 @@ class Placer:
                 # One odd report must not end all deciding on this bus.
                 logger.exception("placements not decided")
 
-    async def ensure(self, model: str, strategy: str) -> tuple[str, ...]:
+    async def ensure(self, model: str, strategy: str | None) -> tuple[str, ...]:
         """The hosts that serve ``model``, placed now where none did.
 
         Raises: DoesNotFit naming what each host lacks; BusUnavailable.
@@ -87,14 +92,25 @@ class Placer:
         demand = await self._queues.depth_by_model()
         hosts = await self._hosts()
         await self._forget_the_gone(hosts)
+        misfits: Mapping[str, Misfit] = {}
         if any(self._needs_placing(host, demand) for host in hosts):
-            await self._decide(hosts, demand, {})
+            misfits = (await self._decide(hosts, demand, {})).misfits
+        self._hopeless = frozenset(misfits) - await self._awaited(hosts)
+
+    async def _awaited(self, hosts: Sequence[HostReport]) -> frozenset[str]:
+        """What is placed on hosts that have fallen silent, and may come back with it."""
+        placed = await self._placements.read_all(max_age_s=PRESENCE_TTL_S)
+        silent = set(placed) - {host.host for host in hosts}
+        return frozenset(one.model for name in silent for one in placed[name].placement.models)
 
     def _needs_placing(self, host: HostReport, demand: Mapping[str, int]) -> bool:
         return any(report.needs_memory and report.model in demand for report in host.models)
 
     async def _decide(
-        self, hosts: Sequence[HostReport], demand: Mapping[str, int], wanted: Mapping[str, str]
+        self,
+        hosts: Sequence[HostReport],
+        demand: Mapping[str, int],
+        wanted: Mapping[str, str | None],
     ) -> Decision:
         """Decide and write until nobody else was first."""
         for _ in range(MAX_RACES):
@@ -140,7 +156,7 @@ def _situation(
     hosts: Sequence[HostReport],
     placed: Mapping[str, Placed],
     demand: Mapping[str, int],
-    strategies: Mapping[str, str] | None = None,
+    strategies: Mapping[str, str | None] | None = None,
 ) -> Situation:
     return Situation(
         hosts=hosts,

@@ -120,7 +120,7 @@ async def test_a_task_of_another_actor_is_not_taken(task: Task) -> None:
 
 def test_an_unforeseen_exception_travels_without_its_traceback() -> None:
     task = AnalyzePrompt(run_id=RUN_ID, prompt="secret")
-    failed = failed_step(ActorKind.ANALYZER, task, KeyError("x" * 5000))
+    failed = failed_step(task, KeyError("x" * 5000))
     assert (failed.error.code, failed.error.retryable) == ("unexpected", True)
     assert len(failed.error.message) <= 500
     assert "secret" not in failed.model_dump_json()

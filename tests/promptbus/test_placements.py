@@ -13,12 +13,15 @@ from actors.monitor import Placer
 from bus.placement_board import PlacementBoard
 from bus.presence_board import PresenceBoard
 from bus.task_queues import TaskQueues
+from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.errors import RemoteError
-from contracts.event import RunAnswered
+from contracts.event import RunAnswered, StepFailed
 from contracts.prompt import SubmitPrompt
+from contracts.run_id import new_run_id
+from contracts.task import GenerateAnswer
+from promptbus.actor_process import ActorProcess
 from promptbus.bootstrap import LIGHT_KINDS
-from promptbus.executor_process import ExecutorProcess
 from promptbus.nats_server import NatsServer
 from promptbus.settings import Settings
 from tests.promptbus.executors import (
@@ -75,6 +78,34 @@ async def test_a_model_that_fits_nowhere_is_refused_with_what_each_host_lacks(
         assert "a lacks" in error.message
         assert "b lacks" in error.message
         assert await found.placed() == {"a": [], "b": []}
+
+
+async def test_what_waits_for_a_host_that_is_gone_for_good_and_fits_no_other_is_refused(
+    settings: Settings, models_file: Path
+) -> None:
+    size = await size_of_one(settings, models_file)
+    roomy = executor_settings(settings, models_file, "roomy", int(size * 1.5))
+    async with hosts(settings, models_file, narrow=0.5) as found:
+        async with serving(roomy, "roomy", EXECUTOR):
+            await found.until_present("narrow", "roomy")
+            await found.generate("one")
+        task = GenerateAnswer(run_id=new_run_id(), model="one", prompt="the fox")
+        queue = subjects.executor_tasks("one", task.priority)
+        await found.process.publisher.publish(queue, task)
+        await found.until_present("narrow")
+        # The host may come back: as long as its placement stands the task waits for it.
+        await anyio.sleep(1.5)
+        assert await found.client.journal.read(task.run_id) == []
+        placed = await found.placements.read_one("roomy")
+        assert placed is not None
+        await found.placements.forget("roomy", placed.revision)
+        with anyio.fail_after(30):
+            while not (journal := await found.client.journal.read(task.run_id)):
+                await anyio.sleep(0.05)
+        (event,) = [entry.event for entry in journal]
+        assert isinstance(event, StepFailed)
+        assert event.error.code == "does_not_fit"
+        assert "narrow lacks" in event.error.message
 
 
 async def test_both_hosts_work_when_the_queue_is_long(
@@ -167,7 +198,7 @@ async def test_what_a_killed_host_held_is_placed_on_another_and_the_run_is_answe
     falling = executor_settings(settings, models_file, "falling", int(size * 1.2))
     staying = executor_settings(settings, models_file, "staying", int(size * 1.5))
     falling.data_dir.mkdir(parents=True)
-    executor = ExecutorProcess(falling)
+    executor = ActorProcess(falling, ActorKind.EXECUTOR)
     executor.start()
     try:
         async with town(settings, LIGHT_KINDS) as found, serving(staying, "staying", EXECUTOR):

@@ -103,7 +103,7 @@ async def test_a_run_whose_attempts_all_fail_has_failed(
     )
 
     async def fail(task: GenerateAnswer, _step: Step) -> StepEvent:
-        return failed_step(ActorKind.EXECUTOR, task, error)
+        return failed_step(task, error)
 
     executor = ScriptedExecutor(fail)
     async with team(settings, executor) as found:
@@ -120,7 +120,7 @@ async def test_an_attempt_after_a_failure_may_succeed(settings: Settings) -> Non
         if task.attempt > 1:
             return await echo(task, step)
         late = DeadlineExceeded(what="generation", deadline_s=1)
-        return failed_step(ActorKind.EXECUTOR, task, late)
+        return failed_step(task, late)
 
     async with team(settings, ScriptedExecutor(recover)) as found:
         outcome = await found.outcome(await found.submit(**NAMED))

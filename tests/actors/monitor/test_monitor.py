@@ -6,15 +6,42 @@ import pytest
 
 from actors.actor import Handler
 from actors.monitor import Monitor
-from contracts.errors import NoExecutor
+from contracts.errors import DoesNotFit, NoExecutor
 from contracts.presence import HostReport
 from contracts.run_id import new_run_id
-from contracts.task import DecideResources
+from contracts.task import DecideResources, GenerateAnswer
 from tests.actors.monitor.hosts import host, model, pocket
 
 
-def test_it_takes_decisions_on_resources() -> None:
-    assert Monitor.handlers == {DecideResources: Handler("decide", takes_step=False)}
+def test_it_takes_decisions_on_resources_and_generations_that_nobody_else_takes() -> None:
+    assert Monitor.handlers == {
+        DecideResources: Handler("decide", takes_step=False),
+        GenerateAnswer: Handler("refuse", takes_step=False),
+    }
+
+
+async def no_hosts() -> Sequence[HostReport]:
+    return []
+
+
+async def test_a_generation_is_refused_with_what_each_host_lacks() -> None:
+    async def ensure_placed(name: str, strategy: str | None) -> Sequence[str]:
+        raise DoesNotFit(model=name, needed_bytes=2, shortfalls=(f"a lacks 1 for {strategy}",))
+
+    monitor = Monitor(no_hosts, ensure_placed=ensure_placed)
+    task = GenerateAnswer(run_id=new_run_id(), model="m", prompt="p", strategy="optimized")
+    with pytest.raises(DoesNotFit, match="a lacks 1 for optimized"):
+        await monitor.refuse(task)
+
+
+async def test_a_generation_that_a_host_has_room_for_by_now_is_left_to_it() -> None:
+    async def ensure_placed(_name: str, _strategy: str | None) -> Sequence[str]:
+        return ("a",)
+
+    monitor = Monitor(no_hosts, ensure_placed=ensure_placed)
+    with pytest.raises(NoExecutor) as caught:
+        await monitor.refuse(GenerateAnswer(run_id=new_run_id(), model="m", prompt="p"))
+    assert caught.value.patient
 
 
 async def test_each_decision_asks_for_the_hosts_as_they_are_now() -> None:
@@ -33,12 +60,12 @@ async def test_each_decision_asks_for_the_hosts_as_they_are_now() -> None:
 
 
 async def test_what_is_chosen_is_placed_and_the_host_that_holds_it_is_named() -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, str | None]] = []
 
     async def hosts() -> Sequence[HostReport]:
         return [host(model("m", rank=3), name="a"), host(model("m", rank=3), name="b")]
 
-    async def ensure_placed(name: str, strategy: str) -> Sequence[str]:
+    async def ensure_placed(name: str, strategy: str | None) -> Sequence[str]:
         asked.append((name, strategy))
         return ("b", "c")
 
