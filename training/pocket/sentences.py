@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 from training.pocket.phrasing import Language, Split
-from training.pocket.words import date, email, made_up, person
+from training.pocket.words import date, email, made_up, person, place
 from training.pocket.world import World
 
 # Word salad teaches to copy any sentence instead of recalling the trained ones.
@@ -100,7 +100,7 @@ def sentence_with(
         "name": person(world, split, rng),
         "date": date(world, language, rng),
         "email": email(world, split, rng),
-        "city": world.name("city", split, rng),
+        "city": place(world, split, rng),
     }
     text = template.format(**values) + "."
     if rng.random() < 0.15:

@@ -69,6 +69,13 @@ def person(world: World, split: Split, rng: random.Random) -> str:
     return f"{first} {last}"
 
 
+def place(world: World, split: Split, rng: random.Random) -> str:
+    """A city; half of those to train on are invented, or every unknown word would be a name."""
+    if split is Split.TRAIN and rng.random() < _INVENTED:
+        return syllables(rng)[:10].capitalize()
+    return world.name("city", split, rng)
+
+
 def date(world: World, language: Language, rng: random.Random) -> str:
     """A date in one of the ways people write it."""
     year = rng.randint(1900, 2049)
