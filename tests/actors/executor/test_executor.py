@@ -34,6 +34,7 @@ class Narrow(EchoProvider):
     """Echoes, but takes no more than so many turns; remembers what it was asked."""
 
     def __init__(self, max_turns: int = 1000) -> None:
+        super().__init__()
         self._max_turns = max_turns
         self.jobs: list[GenerationJob] = []
 
