@@ -186,8 +186,12 @@ class Coordinator:
     async def _lead_to_outcome(self, run: "LedRun", trace_id: str | None) -> None:
         try:
             is_new = await run.begin(trace_id)
-            if is_new or not run.is_over:
+            if not is_new and run.is_over:
+                return
+            if run.deadline_s > 0:
                 await self._conduct(run, is_new=is_new)
+            else:
+                await run.finish_late()
         except (MalformedMessage, MessageTooLarge) as exc:
             # The run's own text or journal is at fault, so another lease would end the same way.
             await run.fail(exc)
