@@ -118,7 +118,7 @@ async def _check_keys(keys: KeyBoard, settings: Settings) -> None:
     if not any(key.is_usable(now) for key in (await keys.read_all()).values()):
         raise NotReady(
             f"the API at {settings.host} asks for keys, and there is none",
-            cure="make one, then start again: promptbus keys create NAME",
+            cure="make one and start again: promptbus keys create NAME (same --data-dir)",
         )
 
 

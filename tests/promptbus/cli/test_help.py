@@ -5,7 +5,19 @@ import pytest
 from promptbus import __version__
 from tests.promptbus.commands import environment, promptbus_each, python
 
-COMMANDS = ("up", "ask", "run", "run show", "run list", "run cancel", "actor", "step", "models")
+COMMANDS = (
+    "up",
+    "keys",
+    "keys create",
+    "ask",
+    "run",
+    "run show",
+    "run list",
+    "run cancel",
+    "actor",
+    "step",
+    "models",
+)
 HEAVY = ("torch", "transformers", "langgraph", "langchain_core", "fastapi", "sqlalchemy", "nats")
 
 
