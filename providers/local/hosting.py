@@ -7,6 +7,8 @@ import logging
 
 import torch
 
+from contracts.errors import ModelLoadFailed, ProviderFailed
+from providers.foreign_error import describe
 from providers.local.batch_engine import BatchEngine
 from providers.local.batch_sizes import BatchSizes, fit_batch
 from providers.local.batchable import kv_token_bytes, num_masks, sector_blocks, why_not_batched
@@ -71,7 +73,11 @@ def host_model(
         if strategy.warm_up:
             asyncio.run(warm_up(engine, entry, strategy))
     except Exception as exc:
-        raise as_engine_error(entry.key, checkpoint.device, exc) from exc
+        error = as_engine_error(entry.key, checkpoint.device, exc)
+        if not isinstance(error, ProviderFailed):
+            raise error from exc
+        cure = "correct its config.json, or choose another model"
+        raise ModelLoadFailed(model=entry.key, reason=describe(exc), cure=cure) from exc
     return engine
 
 

@@ -75,9 +75,7 @@ def load_checkpoint(
     except ModelLoadFailed:
         raise
     except Exception as exc:
-        raise ModelLoadFailed(
-            model=entry.key, reason=describe(exc), cure=_cure(files, exc)
-        ) from exc
+        raise ModelLoadFailed(model=entry.key, reason=_reason(exc), cure=_cure(files, exc)) from exc
     eos_ids = _eos_ids(model, tokenizer)
     # What the checkpoint recommends for sampling is not ours to apply: requests and the registry
     # say how to sample, and ``generate`` would fill in the rest from here.
@@ -156,6 +154,12 @@ def _check_complete(key: str, info: Mapping[str, object]) -> None:
             reason=f"{len(missing)} of its weights are missing, such as {first}",
             cure="fetch the checkpoint again; its files do not belong together",
         )
+
+
+def _reason(exc: Exception) -> str:
+    if "ignore_mismatched_sizes" in str(exc):
+        return "its weights have other shapes than config.json says"
+    return describe(exc)
 
 
 def _cure(files: CheckpointFiles, exc: Exception) -> str:

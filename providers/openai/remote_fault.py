@@ -31,6 +31,7 @@ _UNREADABLE: Final = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
 _CHECK_ADDRESS: Final = "check base_url: it should be the address that ends in /v1"
+_SEE_SERVER: Final = "see the log of the server, or name fallbacks in the model's entry"
 
 
 class MalformedAnswer(ValueError):
@@ -165,7 +166,8 @@ def _judge_status(exc: openai.APIStatusError, entry: ModelEntry) -> RemoteFault:
         )
     if status in _UNREADABLE and (code == "context_length_exceeded" or _says_too_long(exc)):
         reason = f"is longer than the context of {entry.key}"
-        return RemoteFault(InvalidInput(field="prompt", reason=reason), cools=False)
+        cure = "shorten the prompt or its history, or choose a model with more context"
+        return RemoteFault(InvalidInput(field="prompt", reason=reason, cure=cure), cools=False)
     if status < HTTPStatus.BAD_REQUEST:
         return _refused(f"{host} sent us elsewhere, where we never go ({status})", _CHECK_ADDRESS)
     told = ", ".join(part for part in (code, _plain(exc.param)) if part)
@@ -175,7 +177,7 @@ def _judge_status(exc: openai.APIStatusError, entry: ModelEntry) -> RemoteFault:
     )
 
 
-def _failed(reason: str, cure: str | None = None) -> ProviderFailed:
+def _failed(reason: str, cure: str = _SEE_SERVER) -> ProviderFailed:
     return ProviderFailed(provider=NAME, reason=reason, cure=cure)
 
 

@@ -5,19 +5,23 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from contracts.errors import ModelLoadFailed
+from contracts.errors import ModelLoadFailed, UnknownModel
 from contracts.generation import GenerationRequest
 from tests.providers.conftest import BuildGateway
 
 
 @pytest.fixture
 def folder(tiny_checkpoint: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny checkpoint to damage."""
+    """A copy of the tiny checkpoint to damage, beside a whole one."""
+    (tmp_path / "whole").symlink_to(tiny_checkpoint)
     return Path(shutil.copytree(tiny_checkpoint, tmp_path / "damaged"))
 
 
 async def refusal(build_gateway: BuildGateway, folder: Path) -> ModelLoadFailed:
-    gateway = build_gateway(damaged=folder)
+    """The error of a request for the model in ``folder``, on a host that serves another model."""
+    gateway = build_gateway(damaged=folder, whole=folder.with_name("whole"))
+    other = GenerationRequest(model="whole", prompt="hello", max_tokens=2)
+    before = await gateway.generate(other)
     with pytest.raises(ModelLoadFailed) as caught:
         await gateway.generate(GenerationRequest(model="damaged", prompt="hello"))
     assert str(folder) not in str(caught.value)
@@ -25,6 +29,8 @@ async def refusal(build_gateway: BuildGateway, folder: Path) -> ModelLoadFailed:
     report = next(one for one in gateway.models() if one.model == "damaged")
     assert not report.resident
     assert report.loading is None
+    after = await gateway.generate(other)
+    assert (after.output, after.cache_hit) == (before.output, True)
     await gateway.close()
     return caught.value
 
@@ -103,7 +109,7 @@ async def test_a_config_that_does_not_fit_the_weights_is_refused(
 ) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 128}))
-    await refusal(build_gateway, folder)
+    assert "other shapes" in str(await refusal(build_gateway, folder))
 
 
 @pytest.mark.parametrize(
@@ -115,9 +121,34 @@ async def test_a_config_that_does_not_fit_the_weights_is_refused(
         ("vocab_size", 10**12),
         ("vocab_size", "many"),
         ("max_position_embeddings", 10**15),
+        ("intermediate_size", 10**12),
+        ("num_attention_heads", 10**9),
+        ("num_attention_heads", 0),
+        ("num_key_value_heads", 10**9),
+        ("head_dim", 10**12),
+        ("head_dim", -4),
+        ("num_local_experts", 10**9),
     ],
 )
 async def test_absurd_sizes_are_refused_before_anything_is_built(
+    build_gateway: BuildGateway, folder: Path, field: str, value: object
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, field: value}))
+    assert field in str(await refusal(build_gateway, folder))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sliding_window", -5),
+        ("hidden_act", "nosuch"),
+        ("model_type", "nosuch"),
+        ("rms_norm_eps", "small"),
+        ("dtype", "float13"),
+    ],
+)
+async def test_a_config_that_makes_no_sense_is_refused(
     build_gateway: BuildGateway, folder: Path, field: str, value: object
 ) -> None:
     config = json.loads((folder / "config.json").read_text())
@@ -148,8 +179,8 @@ async def test_a_checkpoint_with_code_of_its_own_is_refused(
     assert not (folder / "ran").exists()
 
 
-async def test_a_missing_folder_is_refused(build_gateway: BuildGateway, tmp_path: Path) -> None:
-    error = await refusal(build_gateway, tmp_path / "nowhere")
+async def test_a_missing_folder_is_refused(build_gateway: BuildGateway, folder: Path) -> None:
+    error = await refusal(build_gateway, folder.with_name("nowhere"))
     assert "does not exist" in str(error)
 
 
@@ -163,4 +194,24 @@ async def test_a_failed_load_is_tried_again(build_gateway: BuildGateway, folder:
         await gateway.generate(request)
     weights.write_bytes(whole)
     assert (await gateway.generate(request)).usage.completion_tokens > 0
+    await gateway.close()
+
+
+@pytest.mark.parametrize(
+    "key", ["{folder}", "../damaged", "whole/../damaged", "./damaged", "~/damaged", "damaged "]
+)
+async def test_a_path_is_no_model_though_there_is_a_checkpoint(
+    build_gateway: BuildGateway, folder: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    gateway = build_gateway(damaged=folder)
+    with pytest.raises(UnknownModel) as caught:
+        await gateway.generate(
+            GenerationRequest(model=key.format(folder=folder), prompt="hello", max_tokens=2)
+        )
+    assert caught.value.cure
+    answer = await gateway.generate(
+        GenerationRequest(model="damaged", prompt="hello", max_tokens=2)
+    )
+    assert answer.usage.completion_tokens > 0
     await gateway.close()
