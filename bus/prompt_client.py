@@ -21,6 +21,7 @@ from bus.run_cursor import RunCursor
 from bus.run_feed import RunItem
 from bus.run_feeds import RunFeeds, RunFollower
 from bus.run_journal import RunJournal
+from bus.standings import Standings
 from bus.stored_events import StoredEvents
 from bus.token_stream import Token
 from contracts import subjects
@@ -67,6 +68,7 @@ class PromptClient:
         self.queue = PromptQueue(connection)
         self.feeds = RunFeeds(connection, self.journal, stored)
         self.queued = QueuedRuns(connection, self.journal)
+        self.standings = Standings(connection, publisher, self._board)
         self.claims = RunClaims(self.journal)
         self.dead_letters = DeadLetters(connection, publisher, self.journal)
 
@@ -143,10 +145,11 @@ class PromptClient:
     async def view(self, run_id: str) -> RunView:
         """The run as its journal tells it now, and why it waits.
 
-        Raises: UnknownRun where there is no journal, InvalidInput for a malformed id.
+        Raises: UnknownRun where there is neither journal nor prompt, InvalidInput for a malformed
+        id, BusUnavailable.
         """
         journal = await self.journal.read(run_id)
-        if not journal:
+        if not journal and not await self.queue.holds(run_id):
             raise UnknownRun(run_id)
         return await self.view_of(run_id, journal)
 
@@ -158,8 +161,9 @@ class PromptClient:
         note = await self.feeds.waits.current(run_id)
         answered = f"{ActorKind.EXECUTOR}/{note.attempt}" if note is not None else ""
         if any(entry.subject.step == answered for entry in journal):
-            return view
-        return view.model_copy(update={"waiting": note})
+            note = None
+        standing = await self.standings.describe(run_id, journal, note)
+        return view.model_copy(update={"waiting": note, "standing": standing})
 
     async def cancel(self, run_id: str, *, reason: str = "", requested_by: str = "client") -> None:
         """Ask for the end of a run; its outcome tells how it went.

@@ -31,7 +31,9 @@ from contracts.waiting import WaitReport
 class RunView(Message):
     """Everything a client usually wants to know about a run.
 
-    ``waiting`` is what a run that has no outcome was last known to wait for.
+    ``waiting`` is what a run that has no outcome was last known to wait for, and ``standing`` says
+    in one sentence where it is, since when, and why. ``stage`` is where one that has failed or was
+    cancelled was then.
     """
 
     run_id: str
@@ -58,6 +60,7 @@ class RunView(Message):
     ended_at: datetime | None = None
     total_time_ms: float | None = None
     waiting: WaitReport | None = None
+    standing: str | None = None
 
 
 def build_run_view(run_id: str, journal: Sequence[JournalEntry]) -> RunView:

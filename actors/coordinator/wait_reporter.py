@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import anyio
 from nats.errors import Error as NatsError
 
-from actors.coordinator.wait_reason import ModelFacts, WaitingAsk, explain
 from bus.connection import Connection
 from bus.wait_stream import WaitWriter
 from contracts.errors import PromptbusError
 from contracts.prompt import Priority
 from contracts.task import DecideResources, GenerateAnswer
+from contracts.wait_reason import ModelFacts, WaitingAsk, explain
 from contracts.waiting import WaitNote
 
 logger = logging.getLogger(__name__)

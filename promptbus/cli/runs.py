@@ -102,8 +102,14 @@ def _print_view(view: RunView) -> None:
     if view.title:
         summary = one_line(view.summary or "")
         lines += [Text(), Text.assemble((one_line(view.title), "bold"), ("  " + summary, "dim"))]
-    if view.waiting is not None:
+    if view.replay_of:
+        lines.append(Text(f"tries run {view.replay_of} again", style="dim"))
+    if view.standing is not None:
+        lines.append(Text(one_line(view.standing), style="yellow"))
+    elif view.waiting is not None:
         lines.append(Text(describe(view.waiting), style="yellow"))
+    if view.stage is not None:
+        lines.append(Text(f"{view.state} while {one_line(view.stage)}", style="dim"))
     print_lines(lines)
     print_steps(view, print_line, out.width)
     if view.error is not None:

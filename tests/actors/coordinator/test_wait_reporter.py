@@ -11,7 +11,6 @@ from anyio.abc import TaskGroup
 
 from actors.actor import Step
 from actors.coordinator import WaitFacts, WaitReporter
-from actors.coordinator.wait_reason import ModelFacts
 from bus.prompt_client import RunItem
 from bus.pull_worker import Delivery, PullWorker
 from bus.run_journal import RunJournal
@@ -27,13 +26,14 @@ from contracts.presence import Presence
 from contracts.prompt import Priority
 from contracts.run_id import new_run_id
 from contracts.task import GenerateAnswer
+from contracts.wait_reason import ModelFacts
 from contracts.waiting import WaitCause, WaitNote, WaitReport
 from promptbus.nats_server import NatsServer
 from promptbus.process import Process, open_process
 from promptbus.settings import Settings
 from tests.actors.coordinator.team import SCRIPTED, ScriptedExecutor, answer_to, team
-from tests.actors.coordinator.test_wait_reason import MODEL, host, report
 from tests.bus.tools import until
+from tests.contracts.test_wait_reason import MODEL, host, report
 
 LOOK_EVERY_S = 0.1
 

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.coordinator.wait_reason import (
+from contracts.placement import HostPlacement, PlacedModel
+from contracts.presence import HostReport, ModelReport
+from contracts.prompt import Priority
+from contracts.wait_reason import (
     ModelFacts,
     QueueState,
     WaitingAsk,
     explain,
     num_ahead,
 )
-from contracts.placement import HostPlacement, PlacedModel
-from contracts.presence import HostReport, ModelReport
-from contracts.prompt import Priority
 from contracts.waiting import WaitCause
 
 MODEL = "qwen3-4b"

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from nats.js.errors import NotFoundError
 
-from actors.coordinator.wait_reason import ModelFacts, QueueState
 from bus.connection import Connection
 from bus.topology import TASKS
 from contracts import subjects
 from contracts.placement import HostPlacement
 from contracts.presence import HostReport
 from contracts.prompt import Priority
+from contracts.wait_reason import ModelFacts, QueueState
 
 logger = logging.getLogger(__name__)
 
