@@ -9,8 +9,12 @@ from starlette.requests import HTTPConnection
 
 from api.catalogue import Catalogue
 from api.limits import ApiLimits
+from api.model_cache import ModelCache
+from api.page import Page
 from api.readiness import Readiness
 from api.runs import Runs
+from bus.bus_report import BusReport
+from bus.call import Caller
 from bus.connection import Connection
 from bus.event_feed import EventFeed
 from bus.presence_board import PresenceBoard
@@ -30,6 +34,10 @@ class Services:
     readiness: Readiness
     runs: Runs
     events: EventFeed
+    cache: ModelCache
+    caller: Caller
+    report: BusReport
+    page: Page
     allowed_origins: Collection[str]
 
 
@@ -83,6 +91,26 @@ async def get_events(connection: HTTPConnection) -> EventFeed:
     return _services(connection).events
 
 
+async def get_cache(connection: HTTPConnection) -> ModelCache:
+    """The models in memory."""
+    return _services(connection).cache
+
+
+async def get_caller(connection: HTTPConnection) -> Caller:
+    """What asks actors."""
+    return _services(connection).caller
+
+
+async def get_report(connection: HTTPConnection) -> BusReport:
+    """What the bus holds."""
+    return _services(connection).report
+
+
+async def get_page(connection: HTTPConnection) -> Page:
+    """The page for browsers."""
+    return _services(connection).page
+
+
 async def get_allowed_origins(connection: HTTPConnection) -> Collection[str]:
     """Foreign pages that may open sockets."""
     return _services(connection).allowed_origins
@@ -96,5 +124,9 @@ VersionDep = Annotated[str, Depends(get_version)]
 CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]
 ReadinessDep = Annotated[Readiness, Depends(get_readiness)]
 RunsDep = Annotated[Runs, Depends(get_runs)]
+CacheDep = Annotated[ModelCache, Depends(get_cache)]
+CallerDep = Annotated[Caller, Depends(get_caller)]
+ReportDep = Annotated[BusReport, Depends(get_report)]
+PageDep = Annotated[Page, Depends(get_page)]
 EventsDep = Annotated[EventFeed, Depends(get_events)]
 AllowedOriginsDep = Annotated[Collection[str], Depends(get_allowed_origins)]

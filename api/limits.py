@@ -16,8 +16,10 @@ class ApiLimits:
     ``max_body_bytes`` also bounds one WebSocket message. A request's line and headers must be
     complete within ``head_timeout_s``, its body within ``body_timeout_s``. ``generate_timeout_s``
     is how long a direct generation may take, ``max_wait_s`` how long a request may wait for a run's
-    outcome, ``send_timeout_s`` how long a client of a socket or an event stream may leave what it
-    was sent unread, ``keep_alive_s`` how long an event stream stays silent.
+    outcome, ``list_timeout_s`` how long a page of runs may take, ``control_timeout_s`` how long an
+    executor may take to load or free a model, ``send_timeout_s`` how long a client of a socket or
+    an event stream may leave what it was sent unread, ``keep_alive_s`` how long an event stream
+    stays silent.
 
     Of each API key, and in each process: ``requests_per_minute``, and at once ``max_requests`` and
     ``max_sockets``. Whether the key of something that goes on is still good is looked at every
@@ -28,6 +30,8 @@ class ApiLimits:
     max_header_bytes: int = 64 * 1024
     body_timeout_s: float = 15.0
     generate_timeout_s: float = 600.0
+    control_timeout_s: float = 900.0
+    list_timeout_s: float = 30.0
     default_wait_s: float = 300.0
     max_wait_s: float = 3600.0
     send_timeout_s: float = 5.0

@@ -33,6 +33,14 @@ async def read_model(request: Request, model: type[ModelT], limits: ApiLimits) -
     return parse_model(await read_body(request, limits), model)
 
 
+async def read_optional_model(request: Request, model: type[ModelT], limits: ApiLimits) -> ModelT:
+    """The same, or the model without any field given where there is no body."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return model()
+    return await read_model(request, model, limits)
+
+
 def parse_model(body: bytes, model: type[ModelT]) -> ModelT:
     """``body`` as a ``model``; pure.
 

@@ -1,26 +1,32 @@
 """The application: what it is made of, and in which order."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
 
 from api.access import declare_security
 from api.catalogue import Catalogue
 from api.client_gone import ClientGone
 from api.dependencies import Services
 from api.edge import Edge
-from api.endpoints import dead, docs_page, inference, live, openai, orchestrator, system
+from api.endpoints import cache, dead, docs_page, inference, live, openai, orchestrator, system
 from api.gate import Gate
 from api.limits import ApiLimits
+from api.model_cache import ModelCache
 from api.openapi import PROBLEMS, build_openapi
+from api.page import Page
 from api.problem import on_http_exception, on_promptbus_error, problem_response
 from api.readiness import Readiness
 from api.runs import Runs
 from api.validation import refusal_from
+from bus.bus_report import BusReport
+from bus.call import Caller
 from bus.connection import Connection
 from bus.event_feed import EventFeed
 from bus.key_board import KeyBoard
@@ -38,6 +44,7 @@ _READ_BY_ROUTES = (
     PromptRequest,
     orchestrator.CancelRequest,
     *openai.READ_BY_ROUTES,
+    *cache.READ_BY_ROUTES,
     *dead.READ_BY_ROUTES,
 )
 
@@ -71,13 +78,15 @@ def create_app(
     keys: KeyBoard | None = None,
     allowed_hosts: Collection[str] | None = None,
     allowed_origins: Collection[str] = (),
+    page_folder: Path | None = None,
 ) -> FastAPI:
     """The bridge on an open ``client``, ``board`` and ``connection``.
 
     It must be served in the event loop these were opened in, by a server with
     ``limits.uvicorn_options()``. With ``keys`` each route needs one of them; without, whoever
     reaches the server may do everything. ``allowed_hosts`` are its names besides loopback's (None:
-    any), ``allowed_origins`` the sites whose pages may use it.
+    any), ``allowed_origins`` the sites whose pages may use it. ``page_folder`` holds the built
+    page: its ``index.html``, and under ``assets`` what that needs.
     """
     app = Bridge(
         title="promptbus",
@@ -90,6 +99,7 @@ def create_app(
     )
     app.has_keys = keys is not None
     catalogue = Catalogue(board)
+    caller = Caller(connection)
     app.state.services = Services(
         client=client,
         board=board,
@@ -99,6 +109,10 @@ def create_app(
         catalogue=catalogue,
         readiness=Readiness(connection, board, version=version, timeout_s=limits.probe_timeout_s),
         runs=Runs(client, catalogue),
+        cache=ModelCache(board, caller, timeout_s=limits.control_timeout_s),
+        caller=caller,
+        report=BusReport(connection),
+        page=Page(page_folder),
         events=EventFeed(connection, client.stored),
         allowed_origins=frozenset(allowed_origins),
     )
@@ -108,9 +122,12 @@ def create_app(
     app.include_router(inference.router)
     app.include_router(live.router)
     app.include_router(orchestrator.router)
+    app.include_router(cache.router)
     app.include_router(dead.router)
     app.include_router(openai.router)
     app.include_router(docs_page.router)
+    if page_folder is not None:
+        app.mount("/assets", StaticFiles(directory=page_folder / "assets"))
     app.add_exception_handler(PromptbusError, on_promptbus_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameter)

@@ -78,7 +78,6 @@ class QuickClient(Client):
         pairs = (line.partition(":") for line in lines)
         return {name.strip(): value.strip() for name, colon, value in pairs if colon}
 
-
     async def _process_pong(self) -> None:
         # A flush that was given up leaves its future cancelled, and nats-py would read no more.
         if self._pongs and self._pongs[0].done():
@@ -205,6 +204,13 @@ class Connection:
     def is_connected(self) -> bool:
         """Whether the socket stands right now."""
         return self.client.is_connected
+
+    @property
+    def server_version(self) -> str | None:
+        """The version of the server at the other end; None while there is none."""
+        if not self.client.is_connected:
+            return None
+        return str(self.client.connected_server_version)
 
     @property
     def max_payload_bytes(self) -> int:

@@ -191,6 +191,11 @@ def dead_settled(letter_id: int) -> str:
     return f"dead.settled-{letter_id}"
 
 
+def call(actor: ActorKind, name: str | None = None) -> str:
+    """Where actors of that kind are called: any of them, or the one of that name."""
+    return f"call.{actor}.{encode_token(name)}" if name else f"call.{actor}"
+
+
 def parse_run(subject: str) -> RunSubject:
     """Parse ``runs.…`` or ``stored.runs.…``.
 

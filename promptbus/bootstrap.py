@@ -8,10 +8,13 @@ from typing import Any
 import anyio
 
 from actors.runtime import ActorRuntime, Queue
+from bus.call import CallServer
 from bus.placement_board import PlacementBoard
 from bus.task_queues import TaskQueues
 from bus.topology import prompt_consumer, task_consumer
+from contracts import subjects
 from contracts.actor_kind import ActorKind
+from contracts.call import ListRuns
 from contracts.errors import BusUnavailable
 from contracts.placement import HostPlacement
 from contracts.prompt import Priority
@@ -135,24 +138,43 @@ async def _add_history(roster: Roster) -> None:
     )
     feed = HistoryFeed(roster.process.connection, roster.process.stored, projection)
     roster.background.append(feed.run)
-    roster.runtime.add(
-        History(projection, feed.catch_up), _task_queue(roster.process, ActorKind.HISTORY)
+    history = History(projection, feed.catch_up)
+    calls = CallServer(
+        roster.process.connection,
+        subjects.call(ActorKind.HISTORY),
+        {ListRuns: history.list_runs},
+        queue=ActorKind.HISTORY,
     )
+    roster.background.append(calls.run)
+    roster.runtime.add(history, _task_queue(roster.process, ActorKind.HISTORY))
 
 
 async def _add_executor(roster: Roster) -> None:
-    from actors.executor import Executor, QueueSet
+    from actors.executor import Executor, ExecutorControl, QueueSet
     from promptbus.model_host import ModelHost
 
     process, settings = roster.process, roster.process.settings
     host = ModelHost(settings)
     roster.stack.push_async_callback(host.close)
+    placements = PlacementBoard(process.connection, process.publisher)
+    control = ExecutorControl(
+        host=settings.executor_name,
+        gateway=host.gateway,
+        describe=host.describe,
+        placements=placements,
+    )
+    calls = CallServer(
+        process.connection,
+        subjects.call(ActorKind.EXECUTOR, settings.executor_name),
+        control.handlers(),
+    )
+    roster.background.append(calls.run)
     queues = QueueSet(
         host=settings.executor_name,
         gateway=host.gateway,
         describe=host.describe,
         connection=process.connection,
-        placements=PlacementBoard(process.connection, process.publisher),
+        placements=placements,
         max_in_flight=settings.max_generations,
         preload=settings.preload,
         lease_s=settings.lease_s,

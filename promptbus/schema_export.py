@@ -13,15 +13,19 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from contracts.call import CALLS
 from contracts.envelope import MESSAGES
 from contracts.errors import ErrorInfo
 from contracts.generation import DirectRequest, GenerationResult
+from contracts.presence import HostReport
 from contracts.prompt import PromptRequest
 from contracts.run_view import RunView
 
 FOLDER = Path("docs/schema")
 EXPORTED: tuple[type[BaseModel], ...] = (
     *MESSAGES,
+    *CALLS,
+    HostReport,
     PromptRequest,
     DirectRequest,
     GenerationResult,

@@ -6,6 +6,6 @@ The journals are the truth; the projection is a copy of them in SQL that can be 
 from actors.history.database import ProjectionFailed, sqlite_url
 from actors.history.history import History
 from actors.history.projection import Projection
-from actors.history.run_row import RunRow
+from contracts.run_row import RunRow
 
 __all__ = ["History", "Projection", "ProjectionFailed", "RunRow", "sqlite_url"]

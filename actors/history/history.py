@@ -7,6 +7,7 @@ from actors.actor import Actor, handler
 from actors.history.projection import Projection
 from actors.history.turns import TOKENS_PER_MESSAGE, TurnPair, keep_newest
 from contracts.actor_kind import ActorKind
+from contracts.call import ListRuns, RunPage
 from contracts.event import HistoryRecalled
 from contracts.task import RecallHistory
 
@@ -55,6 +56,16 @@ class History(Actor):
             num_tokens=sum(pair.num_tokens for pair in kept),
             num_omitted=2 * num_omitted,
         )
+
+    async def list_runs(self, call: ListRuns) -> RunPage:
+        """A page of runs, with everything that is stored by now.
+
+        Raises: InvalidInput for a cursor that no page gave; ProjectionFailed (retryable).
+        """
+        await self._catch_up("")
+        wanted = {name: getattr(call, name) for name in ListRuns.model_fields}
+        rows, cursor = await self._projection.list_runs(**wanted)
+        return RunPage(runs=tuple(rows), cursor=cursor)
 
     async def _newest(
         self, run_id: str, session_id: str, budget_tokens: int

@@ -9,6 +9,7 @@ wait for the disk here (SQLite ``synchronous=NORMAL``, PostgreSQL ``synchronous_
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final, Self
 
 from sqlalchemy import URL, delete, func, select, update
@@ -17,12 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from actors.history.database import open_database, wrapped
 from actors.history.run_change import changes_of
 from actors.history.run_list import in_session, list_statement, next_cursor, row_of, whole_run
-from actors.history.run_row import RunRow
 from actors.history.schema import ensure_schema
 from actors.history.tables import merge_statement, projection_position, runs
 from actors.history.turns import TurnPair
 from contracts.event import RunState
 from contracts.journal_entry import JournalEntry
+from contracts.prompt import TaskType
+from contracts.run_row import RunRow
 
 # Large enough that the commit is a small part, small enough that others get their turn to write.
 _REBUILD_BATCH: Final = 500
@@ -112,7 +114,11 @@ class Projection:
         self,
         *,
         state: RunState | None = None,
+        model: str | None = None,
+        task_type: TaskType | None = None,
         session_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         query: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
@@ -120,12 +126,21 @@ class Projection:
         """Runs that match, newest first, and the cursor of the next page or None.
 
         ``query`` is looked for in title and beginning of the prompt, whatever its case and
-        accents. Pages are cut by key, so runs that start meanwhile neither repeat nor hide any.
+        accents; a run started from ``since`` on and before ``until``. Pages are cut by key, so runs
+        that start meanwhile neither repeat nor hide any.
 
         Raises: InvalidInput for a limit out of range or a cursor that no page gave.
         """
         statement = list_statement(
-            state=state, session_id=session_id, query=query, limit=limit, cursor=cursor
+            state=state,
+            model=model,
+            task_type=task_type,
+            session_id=session_id,
+            since=since,
+            until=until,
+            query=query,
+            limit=limit,
+            cursor=cursor,
         )
         async with self._reading() as connection:
             found = (await connection.execute(statement)).all()

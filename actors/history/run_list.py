@@ -1,19 +1,22 @@
 """Statements that read runs, and rows made from what they find."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
 
 from actors.history.folding import fold
 from actors.history.run_change import MAX_INTEGER, storable, storable_session
-from actors.history.run_row import RunRow
 from actors.history.tables import runs
+from contracts.call import MAX_RUNS_PER_PAGE
 from contracts.errors import InvalidInput
 from contracts.event import RunState
+from contracts.prompt import TaskType
+from contracts.run_row import RunRow
 
 # A page of rows stays far below the 512 KiB that a message may have.
-MAX_LIMIT: Final = 200
+MAX_LIMIT: Final = MAX_RUNS_PER_PAGE
 MAX_EXCERPT_CHARS: Final = 200
 MAX_QUERY_CHARS: Final = 200
 
@@ -24,7 +27,11 @@ _PLAIN: Final = tuple(name for name in RunRow.model_fields if name not in _WHOLE
 def list_statement(
     *,
     state: RunState | None,
+    model: str | None,
+    task_type: TaskType | None,
     session_id: str | None,
+    since: datetime | None,
+    until: datetime | None,
     query: str | None,
     limit: int,
     cursor: str | None,
@@ -41,8 +48,16 @@ def list_statement(
     statement = select(*plain, *excerpts, runs.c.first_sequence)
     if state is not None:
         statement = statement.where(runs.c.state == state)
+    if model is not None:
+        statement = statement.where(runs.c.selected_model == storable(model))
+    if task_type is not None:
+        statement = statement.where(runs.c.task_type == task_type.value)
     if session_id is not None:
         statement = statement.where(in_session(session_id))
+    if since is not None:
+        statement = statement.where(runs.c.started_at >= _instant("since", since))
+    if until is not None:
+        statement = statement.where(runs.c.started_at < _instant("until", until))
     if cursor is not None:
         statement = statement.where(runs.c.first_sequence < _sequence(cursor))
     for word in _words(query):
@@ -85,6 +100,14 @@ def _words(query: str | None) -> list[str]:
         reason = f"is longer than {MAX_QUERY_CHARS} characters"
         raise InvalidInput(field="query", reason=reason, limit=MAX_QUERY_CHARS)
     return fold(storable(query)).split()
+
+
+def _instant(field: str, time: datetime) -> datetime:
+    """``time`` in UTC, which one without a zone is taken for."""
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(field=field, reason="is out of range") from None
 
 
 def _sequence(cursor: str) -> int:

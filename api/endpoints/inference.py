@@ -13,7 +13,12 @@ from api.problem import problem_response
 from api.request_body import json_body, read_model
 from bus.prompt_client import PromptClient
 from contracts.errors import ErrorInfo, PromptbusError
-from contracts.generation import DirectRequest, FinishReason, GenerationFields
+from contracts.generation import (
+    DirectRequest,
+    FinishReason,
+    GenerationFields,
+    GenerationResult,
+)
 from contracts.idempotency import keyed_run_id, request_digest
 from contracts.message import Message
 from contracts.prompt import Priority
@@ -30,16 +35,14 @@ _BROKEN_OFF: Mapping[FinishReason, ErrorInfo] = {
 }
 
 
-class InferenceResponse(Message):
-    """What a direct generation answers; ``metrics`` are milliseconds and token counts.
+class InferenceResponse(GenerationResult):
+    """What a direct generation answers: the result, whose times are in milliseconds.
 
-    ``success`` is false for an answer that broke off; ``error`` then says why, and ``output`` is
-    what there was until then.
+    ``metrics`` has times and token counts flat, as run views do. ``success`` is false for an answer
+    that broke off; ``error`` then says why, and ``output`` is what there was until then.
     """
 
     success: bool
-    output: str
-    model: str
     metrics: dict[str, Any]
     run_id: str
     error: ErrorInfo | None = None
@@ -115,9 +118,8 @@ async def generate(
         return problem_response(exc.to_wire(), run_id=task.run_id)
     error = _BROKEN_OFF.get(result.finish_reason)
     return InferenceResponse(
+        **dict(result),
         success=error is None,
-        output=result.output,
-        model=result.model,
         metrics=result.execution_metrics(),
         run_id=task.run_id,
         error=error,

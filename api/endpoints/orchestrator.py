@@ -3,15 +3,19 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from api.client_gone import while_connected
-from api.dependencies import LimitsDep, RunsDep
+from api.dependencies import CallerDep, LimitsDep, RunsDep
 from api.idempotency import IdempotencyDep
-from api.request_body import json_body, parse_model, read_body, read_model
+from api.request_body import json_body, read_model, read_optional_model
 from api.run_event import RunEvents, run_event
+from api.run_filters import RunFilters
 from api.runs import FINAL_STATES, Runs, checked_run_id
+from contracts import subjects
+from contracts.actor_kind import ActorKind
+from contracts.call import RunPage
 from contracts.errors import BusUnavailable
 from contracts.message import Message
 from contracts.message import Request as StrictRequest
@@ -73,6 +77,19 @@ async def run(
     return view
 
 
+@router.get("/runs")
+async def list_runs(
+    caller: CallerDep, limits: LimitsDep, filters: Annotated[RunFilters, Depends()]
+) -> RunPage:
+    """Runs that match, the newest first; their texts are cut.
+
+    `cursor` in the answer, where there is one, asks for the next page. Runs that no coordinator
+    has taken yet are counted in `/system/queues`.
+    """
+    subject = subjects.call(ActorKind.HISTORY)
+    return await caller.call(subject, filters.call(), RunPage, timeout_s=limits.list_timeout_s)
+
+
 @router.get("/runs/{run_id}")
 async def show(run_id: str, runs: RunsDep) -> RunView:
     """The run as it is now."""
@@ -87,9 +104,7 @@ async def show(run_id: str, runs: RunsDep) -> RunView:
 async def cancel(run_id: str, request: Request, runs: RunsDep, limits: LimitsDep) -> CancelResponse:
     """Ask for the end of a run; 409 when it has its outcome already."""
     checked = checked_run_id(run_id)
-    wanted = CancelRequest()
-    if request.headers.get("content-length") != "0" and _has_body(request):
-        wanted = parse_model(await read_body(request, limits), CancelRequest)
+    wanted = await read_optional_model(request, CancelRequest, limits)
     await runs.cancel(checked, wanted.reason)
     return CancelResponse(run_id=checked)
 
@@ -110,7 +125,3 @@ async def _wait(runs: Runs, run_id: str, wait_s: float) -> RunView:
     except BusUnavailable:
         # Accepted is accepted: a refusal now would make the client send the prompt again.
         return RunView(run_id=run_id, state="queued")
-
-
-def _has_body(request: Request) -> bool:
-    return "content-length" in request.headers or "transfer-encoding" in request.headers
