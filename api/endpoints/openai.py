@@ -18,7 +18,7 @@ from api.endpoints.inference import claimed, direct_task
 from api.idempotency import IdempotencyDep
 from api.openai.answer import AnswerSource, DirectAnswer, RunAnswer
 from api.openai.completion import ChatShape, Shape, TextShape
-from api.openai.error import RUN_ID_HEADER, error_response
+from api.openai.error import RUN_ID_HEADER, ErrorBody, error_response
 from api.openai.event_stream import EventStream
 from api.openai.json_answer import JsonAnswer, check_format
 from api.openai.request import AUTO, ChatCompletionRequest, CompletionRequest
@@ -54,7 +54,18 @@ class _OpenAIRoute(APIRoute):
         return guarded
 
 
-router = APIRouter(prefix="/v1", tags=["openai"], route_class=_OpenAIRoute)
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorBody, "description": "the request is refused"},
+    "5XX": {"model": ErrorBody, "description": "it cannot be served"},
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the answer; with `stream` its pieces as they come",
+        "content": {"application/json": {}, "text/event-stream": {}},
+    }
+}
+
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=_OpenAIRoute, responses=_ERRORS)
 
 Mode = Annotated[
     str, Header(alias=MODE_HEADER, description="`run` (all actors) or `direct` (one model)")
@@ -138,7 +149,10 @@ async def model(model: str, catalogue: CatalogueDep) -> dict[str, Any]:
 
 
 @router.post(
-    "/chat/completions", response_model=None, openapi_extra=json_body(ChatCompletionRequest)
+    "/chat/completions",
+    response_model=None,
+    responses=_ANSWERS,
+    openapi_extra=json_body(ChatCompletionRequest),
 )
 async def chat_completions(request: Request, sources: SourcesDep, mode: Mode = RUN) -> Response:
     """Answer a conversation.
@@ -152,7 +166,12 @@ async def chat_completions(request: Request, sources: SourcesDep, mode: Mode = R
     return await _respond(request, source, shape, sources, stream=bool(wanted.stream))
 
 
-@router.post("/completions", response_model=None, openapi_extra=json_body(CompletionRequest))
+@router.post(
+    "/completions",
+    response_model=None,
+    responses=_ANSWERS,
+    openapi_extra=json_body(CompletionRequest),
+)
 async def completions(request: Request, sources: SourcesDep, mode: Mode = RUN) -> Response:
     """Answer one text: the older form of the same."""
     wanted = await read_model(request, CompletionRequest, sources.limits)

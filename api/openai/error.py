@@ -9,6 +9,7 @@ from fastapi import Response
 
 from api.problem import RETRY_AFTER_S, public_info
 from contracts.errors import ErrorInfo
+from contracts.message import Message
 
 RUN_ID_HEADER: Final = "X-Run-Id"
 
@@ -37,6 +38,21 @@ _STATUSES: Final[Mapping[str, HTTPStatus]] = {
 }
 
 
+class ErrorDetail(Message):
+    """What is wrong; ``param`` names the field, ``code`` is for programs."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(Message):
+    """The body of every error under ``/v1``."""
+
+    error: ErrorDetail
+
+
 def status_of(info: ErrorInfo) -> int:
     """The HTTP status of ``info``: OpenAI says 400 of every request that is wrong in itself."""
     if info.code in _STATUSES:
@@ -50,14 +66,13 @@ def error_body(info: ErrorInfo) -> dict[str, Any]:
     """``{"error": {…}}`` with message, type, param and code."""
     shown = public_info(info)
     message = f"{shown.message} ({shown.cure})" if shown.cure else shown.message
-    return {
-        "error": {
-            "message": message,
-            "type": _type_of(info),
-            "param": shown.field,
-            "code": _CODES.get(shown.code, shown.code),
-        }
-    }
+    detail = ErrorDetail(
+        message=message,
+        type=_type_of(info),
+        param=shown.field,
+        code=_CODES.get(shown.code, shown.code),
+    )
+    return ErrorBody(error=detail).model_dump(mode="json")
 
 
 def error_response(
