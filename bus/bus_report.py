@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import anyio
 from nats.errors import Error as NatsError
-from nats.js.api import ConsumerInfo, StreamInfo
+from nats.js.api import ConsumerInfo, StorageType, StreamInfo
 from nats.js.errors import NotFoundError
 
 from bus.connection import Connection
@@ -92,7 +92,7 @@ def stream_report(info: StreamInfo) -> StreamReport:
     return StreamReport(
         name=config.name or "",
         subjects=tuple(config.subjects or ()),
-        storage=str(config.storage.value if config.storage else ""),
+        storage=StorageType(config.storage).value if config.storage else "",
         num_messages=state.messages,
         size_bytes=state.bytes,
         max_bytes=config.max_bytes if config.max_bytes is not None else -1,
