@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -279,6 +280,10 @@ class _Manager(ContinuousBatchingManager):
 
     def _run_generation_loop(self) -> None:
         super()._run_generation_loop()
+        fatal = self.background_thread_status.fatal_error
+        if fatal is not None:
+            # The frames that it was raised in hold the cache, which must go when this ends.
+            traceback.clear_frames(fatal.__traceback__)
         if not self._is_ending:
             self._on_fallen()
 

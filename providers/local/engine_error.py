@@ -6,14 +6,17 @@ from contracts.errors import OutOfMemory, PromptbusError, ProviderFailed
 from providers.foreign_error import describe
 
 # torch has a class of its own for CUDA only; elsewhere the text tells.
-_MEMORY_PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
+_MEMORY_PHRASES = (
+    *("out of memory", "not enough memory"),
+    *("can't allocate memory", "cannot allocate memory"),
+)
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
     """Whether ``exc``, or what caused it, is a device or the host without memory left."""
     if isinstance(exc, MemoryError | torch.OutOfMemoryError):
         return True
-    if isinstance(exc, RuntimeError) and any(
+    if isinstance(exc, RuntimeError | OSError) and any(
         phrase in str(exc).lower() for phrase in _MEMORY_PHRASES
     ):
         return True

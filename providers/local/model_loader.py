@@ -15,12 +15,13 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from contracts.errors import ModelLoadFailed
+from contracts.errors import ModelLoadFailed, OutOfMemory
 from providers.foreign_error import describe
 from providers.local.checkpoint_files import CheckpointFiles, inspect_checkpoint
 from providers.local.checkpoint_source import locate_checkpoint
 from providers.local.config_check import check_config
 from providers.local.device_placement import DevicePlacement
+from providers.local.engine_error import is_out_of_memory
 from providers.local.int8_layers import quantize_linear_layers, quantized_bytes
 from providers.local.weight_form import WeightForm
 from providers.local.weight_progress import OnBytes, WeightProgress
@@ -60,7 +61,7 @@ def load_checkpoint(
     ``on_bytes`` hears how many bytes of weights are in memory, of how many. Never runs code of
     the checkpoint's and never unpickles.
 
-    Raises: ModelLoadFailed.
+    Raises: ModelLoadFailed, OutOfMemory.
     """
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -75,7 +76,9 @@ def load_checkpoint(
     except ModelLoadFailed:
         raise
     except Exception as exc:
-        raise ModelLoadFailed(model=entry.key, reason=_reason(exc), cure=_cure(files, exc)) from exc
+        if is_out_of_memory(exc):
+            raise OutOfMemory(model=entry.key, device=placement.main, reason=describe(exc)) from exc
+        raise ModelLoadFailed(model=entry.key, reason=_reason(exc), cure=_cure(exc)) from exc
     eos_ids = _eos_ids(model, tokenizer)
     # What the checkpoint recommends for sampling is not ours to apply: requests and the registry
     # say how to sample, and ``generate`` would fill in the rest from here.
@@ -162,9 +165,7 @@ def _reason(exc: Exception) -> str:
     return describe(exc)
 
 
-def _cure(files: CheckpointFiles, exc: Exception) -> str:
-    if isinstance(exc, MemoryError) or type(exc).__name__ == "OutOfMemoryError":
-        return f"free {files.total_bytes >> 20} MiB, or choose a smaller model"
+def _cure(exc: Exception) -> str:
     if "trust_remote_code" in str(exc):
         return "choose a model that transformers runs without code of its own"
     return "check that the files are one checkpoint of a causal language model"

@@ -42,7 +42,8 @@ class UntouchedZeros(TorchFunctionMode):
 
 def _map(num_bytes: int, dtype: torch.dtype) -> torch.Tensor:
     try:
-        pages = mmap.mmap(-1, num_bytes)
+        # Private, so that the memory counts as the process's own.
+        pages = mmap.mmap(-1, num_bytes, access=mmap.ACCESS_COPY)
     except OSError as exc:
         raise MemoryError(f"no {num_bytes} bytes of address space are left") from exc
     return torch.frombuffer(pages, dtype=dtype)
