@@ -38,7 +38,7 @@ tracer = trace.get_tracer("promptbus")
 
 # A second copy of a step this process works on already looks again after this long.
 DOUBLE_PAUSE_S = 2.0
-MAX_DEAD_PAYLOAD_BYTES = 64 * 1024
+MAX_DEAD_PAYLOAD_BYTES = 2 * 1024 * 1024
 # A task may wait long behind others; so many ended runs are remembered to know what still counts.
 MAX_ENDED = 10_000
 # After the first token, later ones are held together at most this long.

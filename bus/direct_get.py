@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +11,8 @@ import anyio
 from nats.aio.msg import Msg
 
 from bus.connection import Connection
+from bus.payload_store import PayloadStore
+from contracts.claim import claimed_object
 from contracts.errors import BusUnavailable
 
 BATCH = 512
@@ -36,6 +38,7 @@ class DirectGet:
 
     def __init__(self, connection: Connection, stream: str) -> None:
         self._connection = connection
+        self._payloads = PayloadStore(connection)
         self._stream = stream
 
     async def read(
@@ -49,7 +52,7 @@ class DirectGet:
         for attempt in range(ATTEMPTS):
             answer = await self._ask(request | {"max_bytes": MAX_BYTES})
             if answer is not None:
-                return answer
+                return await self._whole(answer)
             await anyio.sleep(0.1 * (attempt + 1))
         raise BusUnavailable(
             f"stream {self._stream} does not answer", cure="check NATS: promptbus doctor"
@@ -75,7 +78,7 @@ class DirectGet:
         answer = await self._ask({"multi_last": list(wanted), "batch": BATCH})
         if answer is None:
             raise BusUnavailable(f"stream {self._stream} does not answer")
-        return answer
+        return await self._whole(answer)
 
     async def read_until_found(self, subject: str) -> StoredMessage:
         """The last message on ``subject``, which is known to be there; a replica may lag behind.
@@ -88,6 +91,15 @@ class DirectGet:
                 return found[0]
             await anyio.sleep(0.1 * (attempt + 1))
         raise BusUnavailable(f"stream {self._stream} holds {subject}, but does not show it")
+
+    async def _whole(self, messages: list[StoredMessage]) -> list[StoredMessage]:
+        """The messages with the payloads that some of them only claim."""
+        return [
+            replace(one, data=await self._payloads.fetch(one.headers, one.data))
+            if claimed_object(one.headers)
+            else one
+            for one in messages
+        ]
 
     async def _ask(self, request: dict[str, Any]) -> list[StoredMessage] | None:
         """One request; None when the answer broke off or nobody answered."""

@@ -5,7 +5,7 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from nats.errors import Error as NatsError
 
 from bus.connection import Connection
 from bus.direct_get import DirectGet, StoredMessage, parse_time
+from bus.payload_store import PayloadStore
 from bus.publisher import EXPECT_SUBJECT_EMPTY, Publisher, WrongLastSequence
 from bus.topology import RUNS
 from contracts import subjects
@@ -51,6 +52,7 @@ class Journal:
         self._condition = EXPECT_SUBJECT_EMPTY if first_writer_wins else {}
         self._publisher = publisher
         self._direct = DirectGet(connection, RUNS)
+        self._payloads = PayloadStore(connection)
 
     async def read(self, run_id: str) -> list[JournalEntry]:
         """The events of one run in order; empty where there are none.
@@ -78,7 +80,11 @@ class Journal:
                 )
             except (NatsError, TimeoutError):
                 continue
-            return _entry_from_api(json.loads(answer.data))
+            found = _message_from_api(json.loads(answer.data))
+            if found is None:
+                return None
+            data = await self._payloads.fetch(found.headers, found.data)
+            return entry_of(replace(found, data=data))
         raise BusUnavailable("RUNS has no leader", cure="check NATS: promptbus doctor")
 
     async def write(
@@ -152,15 +158,15 @@ def make_entry(
     )
 
 
-def _entry_from_api(answer: Mapping[str, Any]) -> JournalEntry | None:
+def _message_from_api(answer: Mapping[str, Any]) -> StoredMessage | None:
     match answer:
         case {"message": {"subject": str(subject), "seq": int(sequence), "time": str(time)} as raw}:
-            return make_entry(
-                subject,
-                _parse_headers(base64.b64decode(str(raw.get("hdrs", "")))),
-                base64.b64decode(str(raw.get("data", ""))),
-                sequence,
-                parse_time(time),
+            return StoredMessage(
+                subject=subject,
+                sequence=sequence,
+                stored_at=parse_time(time),
+                headers=_parse_headers(base64.b64decode(str(raw.get("hdrs", "")))),
+                data=base64.b64decode(str(raw.get("data", ""))),
             )
         case {"error": {"err_code": 10037 | 10059}}:
             return None

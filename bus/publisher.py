@@ -14,8 +14,9 @@ from nats.js.errors import APIError, NoStreamResponseError
 from opentelemetry import propagate
 
 from bus.connection import Connection
+from bus.payload_store import PayloadStore
 from contracts.envelope import Envelope, encode
-from contracts.errors import BusDenied, BusUnavailable, MessageTooLarge, QueueFull
+from contracts.errors import BusDenied, BusUnavailable, QueueFull
 from contracts.message import Message
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Publisher:
 
     def __init__(self, connection: Connection, source: str) -> None:
         self._connection = connection
+        self._payloads = PayloadStore(connection)
         self.source = source
 
     async def publish(
@@ -75,6 +77,7 @@ class Publisher:
         headers expected another one.
         """
         sent_headers, payload = self._encode(subject, message, message_id, headers)
+        sent_headers, payload = await self._fit(sent_headers, payload, deadline_s)
         action = f"publish-{type(message).__name__}"
         await self._connection.crash_points.before(action)
         stored = await self._publish_until_stored(subject, payload, sent_headers, deadline_s)
@@ -91,9 +94,10 @@ class Publisher:
     ) -> None:
         """Publish without waiting: for what may be lost, because somebody asks again.
 
-        Raises: MessageTooLarge.
+        Raises: MessageTooLarge; for what travels by claim, QueueFull and BusUnavailable.
         """
         sent_headers, payload = self._encode(subject, message, message_id, headers)
+        sent_headers, payload = await self._fit(sent_headers, payload, PUBLISH_DEADLINE_S)
         action = f"publish-{type(message).__name__}"
         await self._connection.crash_points.before(action)
         try:
@@ -119,13 +123,17 @@ class Publisher:
             subject=subject,
             headers=carrier,
         )
-        sent_headers, payload = encode(envelope)
-        size = len(payload) + sum(len(key) + len(value) + 4 for key, value in sent_headers.items())
-        if size > MAX_MESSAGE_BYTES:
-            raise MessageTooLarge(
-                size_bytes=size, max_bytes=MAX_MESSAGE_BYTES, what=type(message).__name__
-            )
-        return sent_headers, payload
+        return encode(envelope)
+
+    async def _fit(
+        self, headers: dict[str, str], payload: bytes, deadline_s: float
+    ) -> tuple[dict[str, str], bytes]:
+        """What is too large for one message is stored apart, and a claim travels in its place."""
+        size = len(payload) + sum(len(key) + len(value) + 4 for key, value in headers.items())
+        if size <= MAX_MESSAGE_BYTES:
+            return headers, payload
+        claim, payload = await self._payloads.put(payload, deadline_s)
+        return {**headers, **claim}, payload
 
     async def _publish_until_stored(
         self, subject: str, payload: bytes, headers: dict[str, str], deadline_s: float

@@ -22,6 +22,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from bus.connection import Connection
+from bus.payload_store import PayloadStore
 from bus.topology import Consumer, ensure_consumer
 from contracts.errors import PromptbusError
 
@@ -92,6 +93,7 @@ class PullWorker:
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._connection = connection
+        self._payloads = PayloadStore(connection)
         self._consumer = consumer
         self._handle = handle
         self._max_in_flight = max_in_flight
@@ -240,7 +242,8 @@ class PullWorker:
 
     async def _work(self, message: Msg) -> None:
         try:
-            await self._handle(_delivery(message))
+            data = await self._payloads.fetch(message.headers or {}, message.data)
+            await self._handle(_delivery(message, data))
         except Retry as retry:
             await self._settle(message, "nak", retry.delay_s)
         except Reject:
@@ -311,12 +314,12 @@ class PullWorker:
                         logger.warning("%s: no in-progress: %s", self._consumer.name, exc)
 
 
-def _delivery(message: Msg) -> Delivery:
+def _delivery(message: Msg, data: bytes) -> Delivery:
     metadata = message.metadata
     return Delivery(
         subject=message.subject,
         headers=message.headers or {},
-        data=message.data,
+        data=data,
         num_delivered=metadata.num_delivered,
         stream_sequence=metadata.sequence.stream,
         stored_at_s=metadata.timestamp.timestamp(),

@@ -19,10 +19,12 @@ from nats.errors import Error as NatsError
 from bus.connection import Connection
 from bus.direct_get import DirectGet, parse_time
 from bus.journal import entry_or_none, make_entry
+from bus.payload_store import PayloadStore
 from bus.run_listeners import RunListeners
 from bus.topology import RUNS
 from contracts import subjects
-from contracts.errors import InvalidInput, MalformedMessage, PromptbusError
+from contracts.claim import claimed_object
+from contracts.errors import BusUnavailable, InvalidInput, MalformedMessage, PromptbusError
 from contracts.journal_entry import JournalEntry
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class StoredEvents:
     ) -> None:
         self._connection = connection
         self._direct = DirectGet(connection, RUNS)
+        self._payloads = PayloadStore(connection)
         self._watched = watched
         self._by_run: RunListeners[JournalEntry] = RunListeners()
         self._for_all: list[Listener] = []
@@ -105,7 +108,17 @@ class StoredEvents:
         self._sequence = sequence
         for hint in self._hints:
             hint()
+        if claimed_object(message.headers or {}) is not None:
+            message.data = await self._fetch(message)
         self._tell(message.subject.removeprefix(subjects.STORED_PREFIX), lambda: _entry_of(message))
+
+    async def _fetch(self, message: Msg) -> bytes:
+        """The payload that the message claims; without it the journal tells the event."""
+        try:
+            return await self._payloads.fetch(message.headers or {}, message.data)
+        except BusUnavailable as exc:
+            logger.warning("a large event is read later: %s", exc)
+            return message.data
 
     def _tell(self, subject: str, decode: Callable[[], JournalEntry | None]) -> None:
         # runs.<run_id>.<name>…; what is shorter is none of ours.

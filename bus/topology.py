@@ -15,6 +15,7 @@ from nats.js.api import (
 )
 from nats.js.errors import APIError, BadRequestError, NotFoundError
 
+from bus.bucket import Bucket, ObjectBucket
 from bus.drift import check_consumer, drift
 from contracts import subjects
 from contracts.actor_kind import ActorKind
@@ -35,16 +36,19 @@ ACTORS_BUCKET = "actors"
 PLACEMENTS_BUCKET = "placements"
 ATTEMPTS_BUCKET = "attempts"
 KEYS_BUCKET = "keys"
+PAYLOADS_BUCKET = "payloads"
 
 # How long a silent coordinator keeps a run, and a silent actor a task, before another takes over.
 LEASE_S = 10.0
 # So long a step that is asked for again is told from a new one: as long as a run may take, unless
 # its prompt says otherwise.
 TASK_WINDOW_S = 900.0
-# A backstop only: deaths and faults are counted by us and end in a typed outcome long before.
-MAX_DELIVER = 50
-# A decision waits for an executor to appear, looking every two seconds as long as a run may take.
-PATIENT_MAX_DELIVER = 100_000
+# Deaths and faults are counted by us and end in a typed outcome. The server must not give up,
+# because it would leave the message where it is: a bus without room may refuse results for hours.
+MAX_DELIVER = 100_000
+# Journals are kept so long, and what they hold by reference a little longer.
+RUNS_AGE_S = 7 * DAY_S
+PAYLOADS_AGE_S = RUNS_AGE_S + 2 * DAY_S
 PRESENCE_TTL_S = 10.0
 
 _NAME_IN_USE = 10058
@@ -125,21 +129,12 @@ class Consumer:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """A declared key-value bucket."""
-
-    name: str
-    ttl_s: float = 0.0
-    storage: StorageType = StorageType.MEMORY
-
-
-@dataclass(frozen=True, slots=True)
 class Topology:
     """Everything that must exist on the server before an actor works."""
 
     streams: tuple[Stream, ...]
     consumers: tuple[Consumer, ...]
-    buckets: tuple[Bucket, ...]
+    buckets: tuple[Bucket | ObjectBucket, ...]
     num_replicas: int = 1
 
 
@@ -151,13 +146,11 @@ def prompt_consumer(priority: Priority, lease_s: float = LEASE_S) -> Consumer:
 
 def task_consumer(kind: ActorKind, ack_wait_s: float = LEASE_S) -> Consumer:
     """The queue of tasks of one kind of actor."""
-    patient = kind is ActorKind.MONITOR
     return Consumer(
         TASKS,
         str(kind),
         (subjects.tasks(kind),),
         ack_wait_s,
-        max_deliver=PATIENT_MAX_DELIVER if patient else MAX_DELIVER,
     )
 
 
@@ -197,7 +190,7 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
                 RUNS,
                 (subjects.RUNS_ALL,),
                 limits,
-                max_age_s=7 * DAY_S,
+                max_age_s=RUNS_AGE_S,
                 max_bytes=16 * GIB,
                 republish_to=subjects.STORED_RUNS_ALL,
                 kept=True,
@@ -244,6 +237,7 @@ def declare(*, num_replicas: int = 1, lease_s: float = LEASE_S) -> Topology:
             Bucket(PLACEMENTS_BUCKET),
             Bucket(ATTEMPTS_BUCKET, DAY_S),
             Bucket(KEYS_BUCKET, storage=StorageType.FILE),
+            ObjectBucket(PAYLOADS_BUCKET, PAYLOADS_AGE_S, 8 * GIB),
         ),
         num_replicas=num_replicas,
     )
@@ -261,7 +255,7 @@ async def ensure(jetstream: JetStreamContext, topology: Topology) -> None:
     for stream in topology.streams:
         await ensure_stream(jetstream, stream.config(topology.num_replicas))
     for bucket in topology.buckets:
-        await ensure_stream(jetstream, _bucket_config(bucket, topology.num_replicas))
+        await ensure_stream(jetstream, bucket.config(topology.num_replicas))
     for consumer in topology.consumers:
         await ensure_consumer(jetstream, consumer)
 
@@ -294,7 +288,7 @@ async def restore(jetstream: JetStreamContext, topology: Topology) -> None:
             await ensure_stream(jetstream, stream.config(topology.num_replicas))
     for bucket in topology.buckets:
         if bucket.storage is StorageType.MEMORY:
-            await ensure_stream(jetstream, _bucket_config(bucket, topology.num_replicas))
+            await ensure_stream(jetstream, bucket.config(topology.num_replicas))
     for consumer in topology.consumers:
         await ensure_consumer(jetstream, consumer)
 
@@ -330,21 +324,3 @@ async def ensure_consumer(jetstream: JetStreamContext, consumer: Consumer) -> No
                 raise
         return
     check_consumer(what, expected, found)
-
-
-def _bucket_config(bucket: Bucket, num_replicas: int) -> StreamConfig:
-    # The layout every NATS key-value client expects (ADR-8).
-    return StreamConfig(
-        name=f"KV_{bucket.name}",
-        subjects=[f"$KV.{bucket.name}.>"],
-        retention=RetentionPolicy.LIMITS,
-        storage=bucket.storage,
-        max_msgs_per_subject=1,
-        max_age=bucket.ttl_s,
-        discard=DiscardPolicy.NEW,
-        num_replicas=num_replicas,
-        allow_direct=True,
-        allow_rollup_hdrs=True,
-        deny_delete=True,
-        duplicate_window=min(120.0, bucket.ttl_s) or 120.0,
-    )

@@ -11,6 +11,7 @@ import pytest
 from actors.actor import Actor, Step, handler
 from actors.retry_policy import POLICIES
 from actors.task_server import DOUBLE_PAUSE_S, TaskServer
+from bus.payload_store import MAX_OBJECT_BYTES
 from bus.pull_worker import Delivery, Reject, Retry
 from bus.token_stream import TokenStreams
 from contracts import subjects
@@ -198,15 +199,22 @@ async def test_a_permanent_fault_fails_the_step_at_once_and_leaves_a_dead_letter
         assert (letter.error, letter.run_id) == (error.to_wire(), found.run_id)
 
 
-async def test_a_result_too_large_for_the_bus_fails_the_step(settings: Settings) -> None:
+@pytest.mark.parametrize(("size", "fails"), [(600_000, False), (MAX_OBJECT_BYTES, True)])
+async def test_a_result_fails_its_step_only_where_no_store_takes_it(
+    settings: Settings, size: int, fails: bool
+) -> None:
     async def verbose(_task: AnalyzePrompt, _step: Step) -> str:
-        return "x" * 600_000
+        return "x" * size
 
     async with stand(settings, verbose) as found:
         await found.server.handle(found.delivery())
         event = await found.event()
-        assert isinstance(event, StepFailed)
-        assert event.error.code == "message_too_large"
+        if fails:
+            assert isinstance(event, StepFailed)
+            assert event.error.code == "message_too_large"
+        else:
+            assert isinstance(event, PromptAnalyzed)
+            assert event.language == "x" * size
 
 
 async def test_what_stands_where_the_result_belongs_ends_the_task(settings: Settings) -> None:

@@ -31,7 +31,7 @@ from contracts.task import AnalyzePrompt, GenerateAnswer
 from promptbus.nats_server import NatsServer
 from tests.bus.tools import until
 
-BUCKETS = {"KV_attempts", "KV_actors", "KV_placements", "KV_keys"}
+BUCKETS = {"KV_actors", "KV_attempts", "KV_keys", "KV_placements", "OBJ_payloads"}
 STREAMS = {"PROMPTS", "TASKS", "RUNS", "TOKENS", "SPANS", "DEAD"} | BUCKETS
 
 
