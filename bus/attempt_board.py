@@ -29,10 +29,14 @@ GIVE_BACK_S = 2.0
 
 
 class Attempts(Message):
-    """``num_deaths`` processes ended while they worked on it; ``num_faults`` tries failed."""
+    """``num_deaths`` processes ended while they worked on it; ``num_faults`` tries failed.
+
+    ``num_acquittals`` times deaths were forgiven.
+    """
 
     num_deaths: int = Field(default=0, ge=0)
     num_faults: int = Field(default=0, ge=0)
+    num_acquittals: int = Field(default=0, ge=0)
 
 
 @dataclass(slots=True)
@@ -92,7 +96,10 @@ class AttemptBoard:
 
         Raises: BusUnavailable.
         """
-        attempt.before = attempt.before.model_copy(update={"num_deaths": num_deaths})
+        num_acquittals = attempt.before.num_acquittals + 1
+        attempt.before = attempt.before.model_copy(
+            update={"num_deaths": num_deaths, "num_acquittals": num_acquittals}
+        )
         await self._write(attempt.key, attempt.before)
 
     async def _give_back(self, attempt: Attempt) -> None:

@@ -14,7 +14,7 @@ from actors.coordinator.led_run import LedRun
 from actors.coordinator.wait_reporter import WaitReporter
 from actors.retry_policy import POLICIES
 from actors.task_server import bury
-from bus.attempt_board import Attempt, AttemptBoard
+from bus.attempt_board import Attempt, AttemptBoard, Attempts
 from bus.connection import Connection
 from bus.journal import Journal
 from bus.publisher import Publisher
@@ -35,8 +35,8 @@ from contracts.run_id import check_run_id, derive_run_id
 logger = logging.getLogger(__name__)
 tracer = trace.get_tracer("promptbus")
 
-# A run that was led this often ends, even where every coordinator handed it on in order.
-MAX_LEASES = 40
+# Whoever was acquitted so often and still ends coordinators does so later than at once.
+MAX_ACQUITTALS = 8
 # Whatever ends a coordinator does so within this time after it took the run up again.
 SUSPICION_S = 1.0
 
@@ -131,7 +131,7 @@ class Coordinator:
     async def _try(self, run: LedRun, delivery: Delivery, trace_id: str | None) -> None:
         """Lead the run unless it has ended too many coordinators."""
         before = await self._attempts.read(run.run_id, delivery.num_delivered)
-        if before.num_deaths >= _POLICY.num_deaths or delivery.num_delivered > MAX_LEASES:
+        if _is_poison(before):
             poison = Poison(
                 what="the run",
                 num_deaths=before.num_deaths,
@@ -225,6 +225,10 @@ class Coordinator:
             raise fault
         elif scope.cancelled_caught:
             await run.finish_late()
+
+
+def _is_poison(before: Attempts) -> bool:
+    return before.num_deaths >= _POLICY.num_deaths or before.num_acquittals >= MAX_ACQUITTALS
 
 
 def _trace_id(span: trace.Span) -> str | None:

@@ -67,7 +67,7 @@ async def test_who_is_acquitted_begins_anew(settings: Settings) -> None:
         before = await board.read(key, 6)
         async with board.begin(key, before, 6) as attempt:
             await board.acquit(attempt, 2)
-        assert await board.read(key, 7) == Attempts(num_deaths=2)
+        assert await board.read(key, 7) == Attempts(num_deaths=2, num_acquittals=1)
 
 
 async def test_what_somebody_else_wrote_there_is_passed_over(settings: Settings) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from actors.actor import Step
 from actors.coordinator import Coordinator, WaitFacts, WaitReporter
-from actors.coordinator.coordinator import MAX_LEASES
+from actors.coordinator.coordinator import MAX_ACQUITTALS
 from actors.retry_policy import POLICIES
 from bus.attempt_board import AttemptBoard
 from bus.pull_worker import Delivery
@@ -185,14 +185,19 @@ async def test_a_run_that_is_handed_on_in_order_is_no_poison(settings: Settings)
         assert isinstance(await found.outcome(run_id), RunAnswered)
 
 
-async def test_a_run_that_is_handed_on_for_ever_ends(settings: Settings) -> None:
+async def test_a_run_that_ends_its_coordinators_late_is_poison_too(settings: Settings) -> None:
     prompt = SubmitPrompt(prompt="Say: hello", run_id=new_run_id())
+    run_id = str(prompt.run_id)
     async with at_the_bus(settings) as found:
-        await coordinator_of(found.process).lead(delivery_of(prompt, MAX_LEASES + 1))
-        outcome = await found.outcome(str(prompt.run_id))
+        board = AttemptBoard(found.process.connection, found.process.publisher)
+        for num_delivered in range(2, MAX_ACQUITTALS + 2):
+            before = await board.read(run_id, num_delivered)
+            async with board.begin(run_id, before, num_delivered) as attempt:
+                await board.acquit(attempt, MAX_DEATHS // 2)
+        await coordinator_of(found.process).lead(delivery_of(prompt, MAX_ACQUITTALS + 2))
+        outcome = await found.outcome(run_id)
         assert isinstance(outcome, RunFailed)
         assert outcome.error.code == "poison"
-        assert str(MAX_LEASES) in outcome.error.message
 
 
 async def test_a_prompt_without_run_id_has_one_by_its_place_in_the_queue(
