@@ -25,6 +25,9 @@ OPEN_PATHS: Final = frozenset(
     {"/", "/health", "/health/live", "/docs", "/docs/style.css", "/openapi.json", "/favicon.ico"}
 )
 
+# What the page is made of.
+_OPEN_PREFIX: Final = "/assets/"
+
 # The first row that fits counts.
 _TABLE: Final[tuple[tuple[str, re.Pattern[str], Scopes], ...]] = (
     ("POST", re.compile(r"/orchestrator/runs?/?"), _SUBMIT),
@@ -45,7 +48,7 @@ def needed_scopes(method: str, path: str) -> Scopes | None:
     ``method`` is HTTP's, or ``SOCKET`` for a WebSocket.
     """
     is_looking = method in SAFE_METHODS
-    if is_looking and path in OPEN_PATHS:
+    if is_looking and (path in OPEN_PATHS or path.startswith(_OPEN_PREFIX)):
         return None
     asked = "GET" if is_looking else method
     for of_method, pattern, scopes in _TABLE:

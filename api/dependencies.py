@@ -1,6 +1,5 @@
 """What routes ask for, as types."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -38,7 +37,6 @@ class Services:
     caller: Caller
     report: BusReport
     page: Page
-    allowed_origins: Collection[str]
 
 
 def _services(connection: HTTPConnection) -> Services:
@@ -111,11 +109,6 @@ async def get_page(connection: HTTPConnection) -> Page:
     return _services(connection).page
 
 
-async def get_allowed_origins(connection: HTTPConnection) -> Collection[str]:
-    """Foreign pages that may open sockets."""
-    return _services(connection).allowed_origins
-
-
 ClientDep = Annotated[PromptClient, Depends(get_client)]
 BoardDep = Annotated[PresenceBoard, Depends(get_board)]
 BusDep = Annotated[Connection, Depends(get_bus)]
@@ -129,4 +122,3 @@ CallerDep = Annotated[Caller, Depends(get_caller)]
 ReportDep = Annotated[BusReport, Depends(get_report)]
 PageDep = Annotated[Page, Depends(get_page)]
 EventsDep = Annotated[EventFeed, Depends(get_events)]
-AllowedOriginsDep = Annotated[Collection[str], Depends(get_allowed_origins)]

@@ -1,6 +1,5 @@
 """A WebSocket that speaks JSON within limits."""
 
-from collections.abc import Collection
 from http import HTTPStatus
 from typing import Final
 
@@ -8,8 +7,7 @@ import anyio
 from fastapi import WebSocket, WebSocketDisconnect
 
 from api.limits import ApiLimits
-from api.origin import origin_allowed
-from api.problem import RefusedRequest, problem_response, public_info
+from api.problem import RefusedRequest, public_info
 from api.slow_reader import SlowReader
 from api.socket_message import ErrorMessage
 from contracts.errors import ErrorInfo, PromptbusError, QueueFull
@@ -23,8 +21,6 @@ TRY_AGAIN: Final = 1013
 INVALID: Final = 4400
 _OWN_CODES = 4000
 
-_DENIAL = "websocket.http.response"
-
 
 class JsonSocket:
     """One client's socket."""
@@ -33,23 +29,9 @@ class JsonSocket:
         self._socket = socket
         self._limits = limits
 
-    async def open(self, allowed_origins: Collection[str]) -> bool:
-        """Accept the handshake, or refuse it with 403 where a foreign page asks."""
-        headers = self._socket.headers
-        if origin_allowed(headers.get("origin"), headers.get("host"), allowed_origins):
-            await self._socket.accept()
-            return True
-        if _DENIAL not in self._socket.scope.get("extensions", {}):
-            await self._socket.close()
-            return False
-        refusal = RefusedRequest(
-            "foreign_origin",
-            "pages of other sites may not connect",
-            status=HTTPStatus.FORBIDDEN,
-            field="origin",
-        )
-        await self._socket.send_denial_response(problem_response(refusal.info))
-        return False
+    async def open(self) -> None:
+        """Accept the handshake."""
+        await self._socket.accept()
 
     async def receive(self) -> bytes:
         """The next message.

@@ -114,7 +114,6 @@ def create_app(
         report=BusReport(connection),
         page=Page(page_folder),
         events=EventFeed(connection, client.stored),
-        allowed_origins=frozenset(allowed_origins),
     )
     app.include_router(system.root_router)
     app.include_router(system.router)

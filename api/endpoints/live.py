@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Response, WebSocket
 
-from api.dependencies import AllowedOriginsDep, EventsDep, LimitsDep, RunsDep
+from api.dependencies import EventsDep, LimitsDep, RunsDep
 from api.event_source import MEDIA_TYPE, EventSource
 from api.idempotency import owner_of
 from api.json_socket import JsonSocket
@@ -43,20 +43,14 @@ EveryMs = Annotated[
 class RunSockets:
     """Opens the sockets of one request."""
 
-    def __init__(
-        self,
-        socket: WebSocket,
-        runs: RunsDep,
-        limits: LimitsDep,
-        allowed_origins: AllowedOriginsDep,
-    ) -> None:
+    def __init__(self, socket: WebSocket, runs: RunsDep, limits: LimitsDep) -> None:
         self._channel = JsonSocket(socket, limits)
-        self._allowed_origins = allowed_origins
         self._socket = RunSocket(self._channel, runs, limits)
 
-    async def open(self) -> RunSocket | None:
-        """The socket, or None for a page that may not have one."""
-        return self._socket if await self._channel.open(self._allowed_origins) else None
+    async def open(self) -> RunSocket:
+        """The socket, its handshake accepted."""
+        await self._channel.open()
+        return self._socket
 
 
 SocketsDep = Annotated[RunSockets, Depends()]
@@ -68,8 +62,7 @@ async def submit_socket(
 ) -> None:
     """Submit one prompt and follow its run."""
     channel = await sockets.open()
-    if channel is not None:
-        await channel.serve_prompt(owner_of(socket), every_s=every_ms / 1000)
+    await channel.serve_prompt(owner_of(socket), every_s=every_ms / 1000)
 
 
 @router.websocket("/runs/ws")
@@ -81,8 +74,7 @@ async def all_socket(
 ) -> None:
     """Follow the events of all runs, from cursor ``after`` on or from now."""
     channel = await sockets.open()
-    if channel is not None:
-        await channel.serve_all(feed, after, every_s=every_ms / 1000)
+    await channel.serve_all(feed, after, every_s=every_ms / 1000)
 
 
 @router.websocket("/runs/{run_id}/ws")
@@ -94,8 +86,7 @@ async def join_socket(
 ) -> None:
     """Follow a run that exists, from its first event and token or from cursor ``after`` on."""
     channel = await sockets.open()
-    if channel is not None:
-        await channel.serve_run(run_id, after or "0", every_s=every_ms / 1000)
+    await channel.serve_run(run_id, after or "0", every_s=every_ms / 1000)
 
 
 async def _following(

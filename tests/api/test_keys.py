@@ -12,10 +12,12 @@ import httpx2
 import openai
 import pytest
 from openai.types.chat import ChatCompletionUserMessageParam
+from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from api.endpoints import live
 from api.limits import ApiLimits
 from bus.connection import BusAddress
 from bus.key_board import NEWS_S
@@ -218,13 +220,16 @@ async def test_a_revoked_key_ends_what_goes_on_with_it(address: BusAddress, data
         await until(lambda: len(slow.cancelled) == 3)
 
 
-@pytest.mark.parametrize("path", ["ws", f"runs/{new_run_id()}/ws"])
+SOCKETS = [route.path for route in live.router.routes if isinstance(route, WebSocketRoute)]
+
+
+@pytest.mark.parametrize("path", SOCKETS)
 async def test_a_socket_needs_a_key_before_it_opens(
     address: BusAddress, data_dir: Path, path: str
 ) -> None:
     async with _served(address, data_dir) as (house, _, port):
         wrong, _ = await house.new_key()
-        url = f"ws://127.0.0.1:{port}/orchestrator/{path}"
+        url = f"ws://127.0.0.1:{port}{path.replace('{run_id}', new_run_id())}"
         for headers, status in (({}, 401), (_bearer("nope"), 401), (_bearer(wrong), 403)):
             with pytest.raises(InvalidStatus) as caught:
                 async with connect(url, additional_headers=headers):
