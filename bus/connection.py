@@ -210,7 +210,8 @@ class Connection:
         """The version of the server at the other end; None while there is none."""
         if not self.client.is_connected:
             return None
-        return str(self.client.connected_server_version)
+        found = self.client.connected_server_version
+        return f"{found.major}.{found.minor}.{found.patch}"
 
     @property
     def max_payload_bytes(self) -> int:

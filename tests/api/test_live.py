@@ -60,8 +60,9 @@ async def _read_socket(url: str, page: Page, max_messages: int | None = None) ->
 
 
 async def _read_stream(
-    url: str, page: Page, max_messages: int | None = None, **headers: str
+    url: str, page: Page, max_messages: int | None = None, *, last_event_id: str = ""
 ) -> None:
+    headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
     async with listening(url, **headers) as events:
         num_read = 0
         async for sent in events:
@@ -88,13 +89,15 @@ async def test_a_run_may_be_left_and_joined_anywhere_without_gap_or_double(
                     at = (here, there)[number % 2]
                     url = f"{at}/{path}/ws?every_ms=0&after={left.cursor}"
                     await _read_socket(f"ws://{url}", left, max_messages=4)
-                    headers = {"Last-Event-ID": browser.cursor} if number else {}
                     await _read_stream(
-                        f"http://{at}/{path}/stream?every_ms=0", browser, 4, **headers
+                        f"http://{at}/{path}/stream?every_ms=0",
+                        browser,
+                        4,
+                        last_event_id=browser.cursor if number else "",
                     )
                 await _read_socket(f"ws://{there}/{path}/ws?after={left.cursor}", left)
                 await _read_stream(
-                    f"http://{there}/{path}/stream", browser, **{"Last-Event-ID": browser.cursor}
+                    f"http://{there}/{path}/stream", browser, last_event_id=browser.cursor
                 )
         for page in (whole, left, browser):
             assert page.text == {1: WORDS}

@@ -28,6 +28,32 @@ async def test_a_whole_system_is_ready(address: BusAddress, data_dir: Path) -> N
             assert (await http.get(root["links"][path])).status_code == 200
 
 
+async def test_devices_queues_streams_and_versions_are_told(
+    address: BusAddress, data_dir: Path
+) -> None:
+    async with open_house(address, data_dir) as house, house.http() as http:
+        ran = await http.post("/orchestrator/run", json={"prompt": "hi", "model": "echo"})
+        assert ran.status_code == 200
+        devices = (await http.get("/system/devices")).json()["devices"]
+        assert {device["kind"] for device in devices} >= {"cpu"}
+        assert all(device["host"] and device["total_bytes"] > 0 for device in devices)
+        queues = {one["name"]: one for one in (await http.get("/system/queues")).json()["queues"]}
+        assert queues.keys() >= {"coordinator-interactive", "analyzer", "executor-echo-normal"}
+        assert queues["analyzer"]["subjects"] == ["tasks.analyzer"]
+        assert queues["analyzer"]["num_waiting"] == 0
+        assert queues["analyzer"]["num_pulling"] > 0
+        streams = {
+            one["name"]: one for one in (await http.get("/system/streams")).json()["streams"]
+        }
+        assert streams["RUNS"]["num_messages"] >= 6
+        assert streams["RUNS"]["storage"] == "file"
+        assert streams.keys() >= {"PROMPTS", "TASKS", "TOKENS", "DEAD", "KV_placements"}
+        versions = (await http.get("/system/versions")).json()
+        assert versions["promptbus"] == VERSION
+        assert versions["nats_server"].startswith("2.")
+        assert sum(versions["actors"].values()) == len(ActorKind)
+
+
 async def test_what_is_missing_is_named(address: BusAddress, data_dir: Path) -> None:
     kinds = [kind for kind in ActorKind if kind not in {ActorKind.MONITOR, ActorKind.EXECUTOR}]
     async with open_house(address, data_dir, kinds=kinds) as house, house.http() as http:
@@ -75,8 +101,10 @@ async def test_the_openapi_document_tells_what_routes_take_and_answer(
     assert schemas["PromptRequest"]["properties"]["messages"]["maxItems"] == 256
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            refused = operation["responses"]["4XX"]["content"]["application/problem+json"]
-            assert refused["schema"]["$ref"].endswith("/Problem"), path
+            refused = operation["responses"]["4XX"]["content"]
+            if not path.startswith("/v1/"):
+                problem = refused["application/problem+json"]
+                assert problem["schema"]["$ref"].endswith("/Problem"), path
             assert operation["summary"]
     assert "HTTPValidationError" not in json.dumps(document)
 
