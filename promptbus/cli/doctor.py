@@ -3,7 +3,8 @@
 from rich.table import Table
 from rich.text import Text
 
-from promptbus.checks import Check, check_all
+from promptbus.check import Check
+from promptbus.checks import check_all
 from promptbus.cli.shell import FAILED, out, print_json
 from promptbus.cli.terminal import one_line
 from promptbus.settings import Settings

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from promptbus.checks import Check, check_all
+from promptbus.check import Check
+from promptbus.checks import check_all
 from promptbus.nats_server import NatsServer, find_binary
 from promptbus.process import open_process
 from promptbus.settings import Settings
