@@ -203,7 +203,6 @@ async def test_a_revoked_key_ends_what_goes_on_with_it(address: BusAddress, data
                     "POST", "/v1/chat/completions", json=stream, headers=headers
                 ) as answer:
                     assert answer.status_code == 200
-                    started_s = anyio.current_time()
                     await house.revoke(key)
                     with pytest.raises(httpx2.RemoteProtocolError), anyio.fail_after(10):
                         async for _ in answer.aiter_bytes():
@@ -212,7 +211,6 @@ async def test_a_revoked_key_ends_what_goes_on_with_it(address: BusAddress, data
                     while True:
                         await ws.recv()
                 assert ws.close_code == 4401
-        assert anyio.current_time() - started_s < 5
         assert (waited[0].status_code, waited[0].json()["code"]) == (401, "invalid_key")
         # What only this client wanted has been ended; a submitted run goes on.
         await until(lambda: len(slow.cancelled) == 2)
