@@ -43,6 +43,27 @@ def host_allowed(host: str, allowed: Collection[str]) -> bool:
     return is_loopback(name) or name in allowed
 
 
+def check_origin(text: str) -> str:
+    """``text`` itself where a browser could send it as an origin.
+
+    Raises: ValueError.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or text != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError("must be like https://chat.example, without a path")
+    if not parts.hostname or text != text.lower() or parts.username is not None:
+        raise ValueError("must be like https://chat.example, in lower case")
+    return text
+
+
+def check_host_name(text: str) -> str:
+    """``text`` in lower case where it is a host's name or address alone. Raises: ValueError."""
+    name = text.lower()
+    if urlsplit(f"//{name}").hostname != name.strip("[]"):
+        raise ValueError("must be like bus.example, without a port")
+    return name.strip("[]")
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` names this machine by itself."""
     if host == "localhost":

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.origin import check_host_name, check_origin
 from bus.connection import BusAddress
 from bus.crash_points import POINTS
 from contracts.envelope import first_problem
@@ -57,12 +58,22 @@ def _check_point(value: str) -> str:
     return value
 
 
+def _check_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(check_host_name, value))
+
+
+def _check_origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(check_origin, value))
+
+
 def _check_budgets(value: str) -> str:
     parse_budgets(value)
     return value
 
 
 Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Hosts = Annotated[Listed, AfterValidator(_check_hosts)]
+Origins = Annotated[Listed, AfterValidator(_check_origins)]
 Budgets = Annotated[str, AfterValidator(_check_budgets)]
 CrashPoint = Annotated[str, AfterValidator(_check_point)]
 Urls = Annotated[str, AfterValidator(_check_urls)]
@@ -79,8 +90,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     require_keys: bool | None = None
-    allowed_hosts: Listed = ()
-    allowed_origins: Listed = ()
+    allowed_hosts: Hosts = ()
+    allowed_origins: Origins = ()
     requests_per_minute: int = Field(default=600, ge=1)
     max_requests: int = Field(default=64, ge=1)
     max_sockets: int = Field(default=20, ge=1)

@@ -1,6 +1,7 @@
 """Heads of requests that come too slowly, never end, or are none, sent as raw bytes."""
 
 from pathlib import Path
+from random import Random
 
 import anyio
 import httpx2
@@ -64,6 +65,37 @@ async def test_a_head_that_is_none_is_answered_and_the_connection_closed(
         assert took_s < 5
         live = await http.get(f"http://127.0.0.1:{port}/health/live")
         assert live.status_code == 200
+
+
+async def test_no_bytes_at_all_end_the_server(
+    address: BusAddress, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    random = Random(20)
+    body = b'{"prompt": "hi", "model": "echo"}'
+    whole = b"POST /inference/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    whole += b"Content-Length: %d\r\n\r\n" % len(body) + body
+    limits = ApiLimits(head_timeout_s=0.2, body_timeout_s=0.2)
+
+    async def send_some(port: int) -> None:
+        for _ in range(20):
+            sent = bytearray(whole if random.random() < 0.8 else random.randbytes(300))
+            for _ in range(random.randrange(4)):
+                sent[random.randrange(len(sent))] = random.randrange(256)
+            # What was a whole request may be kept alive; nothing is learned by waiting for its end.
+            with anyio.move_on_after(0.3):
+                await _send(port, bytes(sent[: random.randrange(1, len(sent) + 1)]), b"\r\n")
+
+    async with (
+        open_house(address, data_dir, kinds=(), limits=limits) as house,
+        serve(house.app, limits) as port,
+        httpx2.AsyncClient() as http,
+    ):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(send_some, port)
+        live = await http.get(f"http://127.0.0.1:{port}/health/live")
+        assert live.status_code == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_an_answer_on_its_way_is_not_cut_by_a_slow_head_behind_it(

@@ -64,6 +64,13 @@ def test_the_data_folder_follows_the_desktop_standard() -> None:
         ("nats_url", "nats://host:99999", "out of range"),
         ("nats_url", "nats://me:secret@host", "must not hold a log-in"),
         ("nats_creds", "/nowhere/user.creds", "not point to a file"),
+        ("allowed_hosts", "bus.example:8321", "without a port"),
+        ("allowed_hosts", "https://bus.example", "without a port"),
+        ("allowed_origins", "*", "like https://chat.example"),
+        ("allowed_origins", "https://chat.example/", "without a path"),
+        ("allowed_origins", "https://Chat.example", "lower case"),
+        ("allowed_origins", "https://me:secret@chat.example", "lower case"),
+        ("allowed_origins", "file://chat", "like https://chat.example"),
     ],
 )
 def test_a_bad_option_is_named_with_the_reason(name: str, value: object, reason: str) -> None:
@@ -102,3 +109,12 @@ def _loaded(options: str, **variables: str) -> dict[str, object]:
     script = _PRINT.replace("load_settings()", f"load_settings({options})")
     loaded: dict[str, object] = json.loads(python("-c", script, env=environment(**variables)).out)
     return loaded
+
+
+def test_hosts_and_origins_are_lists() -> None:
+    settings = load_settings(
+        allowed_hosts="Bus.example,10.0.0.7,[fd00::7]",
+        allowed_origins="https://chat.example,http://localhost:3000",
+    )
+    assert settings.allowed_hosts == ("bus.example", "10.0.0.7", "fd00::7")
+    assert settings.allowed_origins == ("https://chat.example", "http://localhost:3000")
