@@ -39,6 +39,8 @@ tracer = trace.get_tracer("promptbus")
 # A second copy of a step this process works on already looks again after this long.
 DOUBLE_PAUSE_S = 2.0
 MAX_DEAD_PAYLOAD_BYTES = 2 * 1024 * 1024
+# What a log says of each piece of work; the chaos suite counts by it.
+BEGINS = "begins %s of %s, delivery %d, ask %d of %s"
 # A task may wait long behind others; so many ended runs are remembered to know what still counts.
 MAX_ENDED = 10_000
 # After the first token, later ones are held together at most this long.
@@ -204,7 +206,7 @@ class TaskServer:
 
     async def _do(self, task: Task, step: BusStep, delivery: Delivery, attempt: Attempt) -> None:
         logger.info(
-            "begins %s of %s, delivery %d, ask %d of %s",
+            BEGINS,
             task.step,
             task.run_id,
             delivery.num_delivered,

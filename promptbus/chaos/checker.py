@@ -16,6 +16,7 @@ from promptbus.chaos.work_log import Begun
 # A run goes from step to step in well under a second; so long a silence was an interruption.
 INTERRUPTED_S = 2.0
 ANOTHER_COORDINATOR = "another coordinator asked"
+BUS_FELL = "the bus fell"
 # A fault of the bus shows in a step that far later.
 _BUS_ECHO_S = 20.0
 
@@ -57,8 +58,13 @@ def check(
     entries: Sequence[JournalEntry],
     begun: Iterable[Begun] = (),
     happened: Collection[Happened] = (),
+    *,
+    is_alone: bool = False,
 ) -> Findings:
-    """Compare what clients were told with what stands in RUNS, in the order of its sequences."""
+    """Compare what clients were told with what stands in RUNS, in the order of its sequences.
+
+    ``is_alone`` says that there was one server only.
+    """
     by_run: dict[str, list[JournalEntry]] = defaultdict(list)
     for entry in entries:
         by_run[entry.subject.run_id].append(entry)
@@ -78,7 +84,7 @@ def check(
         double_steps=_double_steps(by_run),
         double_runs=_double_runs(by_run),
         wrong_answers=_wrong_answers(journal, outcomes),
-        repeated=_repeated(begun, happened),
+        repeated=_repeated(begun, happened, is_alone),
         recoveries_s=tuple(sorted(_recoveries(accepted, by_run))),
         durations_s=tuple(sorted(_durations(accepted, by_run))),
     )
@@ -145,7 +151,9 @@ def _durations(
             yield round(times[-1] - times[0], 3)
 
 
-def _repeated(begun: Iterable[Begun], happened: Collection[Happened]) -> dict[str, dict[str, int]]:
+def _repeated(
+    begun: Iterable[Begun], happened: Collection[Happened], is_alone: bool
+) -> dict[str, dict[str, int]]:
     """How often work was begun again, by actor and reason."""
     by_step: dict[tuple[str, str], list[Begun]] = defaultdict(list)
     for one in sorted(begun, key=lambda one: one.at_s):
@@ -153,19 +161,21 @@ def _repeated(begun: Iterable[Begun], happened: Collection[Happened]) -> dict[st
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for (_, step), works in by_step.items():
         for before, again in pairwise(works):
-            counts[step.partition("/")[0]][_reason(before, again, happened)] += 1
+            counts[step.partition("/")[0]][_reason(before, again, happened, is_alone)] += 1
     return {actor: dict(reasons) for actor, reasons in sorted(counts.items())}
 
 
-def _reason(before: Begun, again: Begun, happened: Collection[Happened]) -> str:
+def _reason(before: Begun, again: Begun, happened: Collection[Happened], is_alone: bool) -> str:
     between = [one for one in happened if one.to_s >= before.at_s and one.from_s <= again.at_s]
-    if again.delivery == 1 and again.asker != before.asker:
-        return ANOTHER_COORDINATOR
-    if any(one.target == before.member for one in between):
-        return "who worked on it fell or froze"
-    if any(
+    bus_fell = any(
         one.part is Part.NATS and before.at_s - _BUS_ECHO_S <= one.to_s and one.from_s <= again.at_s
         for one in happened
-    ):
-        return "the bus fell"
+    )
+    if again.delivery == 1 and again.asker != before.asker:
+        # Alone, a server that falls takes the tasks with it, and what they are told apart by.
+        return BUS_FELL if bus_fell and is_alone else ANOTHER_COORDINATOR
+    if any(one.target == before.member for one in between):
+        return "who worked on it fell or froze"
+    if bus_fell:
+        return BUS_FELL
     return "asked again" if again.ask > before.ask else "delivered again"

@@ -3,16 +3,21 @@
 Started by the chaos suite alone, which must find what goes wrong then.
 """
 
-import sys
+import typer
 
 from promptbus.cli.actor import run_actor
-from promptbus.cli.shell import run_command
+from promptbus.cli.options import run
 from promptbus.settings import Settings
 
 
-async def _run(settings: Settings, *names: str) -> int:
-    return await run_actor(settings, names, first_writer_wins=False)
+async def _run_actor(settings: Settings, *kinds: str) -> int:
+    return await run_actor(settings, kinds, first_writer_wins=False)
+
+
+def main(kinds: list[str]) -> None:
+    """Serve actors of ``kinds`` without the rule that the first writer wins."""
+    run(_run_actor, *kinds)
 
 
 if __name__ == "__main__":
-    run_command(_run, tuple(sys.argv[1:]), {})
+    typer.run(main)

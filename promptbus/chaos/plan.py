@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
+from itertools import islice, product
 from typing import Final
 
 # So that a zombie is one: it sleeps for longer than the lease on what it holds.
@@ -86,26 +86,37 @@ class ChaosPlan:
         """All faults in order: each action on each part first, as far as there are so many."""
         rng = random.Random(self.seed)  # noqa: S311 - repeatable, keeps no secret
         gap_s = self.duration_s / (self.num_faults + 1)
-        busy_s: dict[str, float] = defaultdict(float)
+        wishes = list(islice(_wishes(rng), self.num_faults))
+        free_s: dict[str, float] = defaultdict(float)
         return tuple(
-            self._fault(rng, gap_s * (number + rng.uniform(0.6, 1.4)), wish, busy_s)
-            for number, wish in zip(range(self.num_faults), _wishes(rng), strict=False)
+            self._fault(rng, gap_s * (number + rng.uniform(0.6, 1.4)), wishes, free_s)
+            for number in range(self.num_faults)
         )
 
     def _fault(
-        self, rng: random.Random, at_s: float, wish: tuple[Part, Action], busy_s: dict[str, float]
+        self,
+        rng: random.Random,
+        at_s: float,
+        wishes: list[tuple[Part, Action]],
+        free_s: dict[str, float],
     ) -> Fault:
-        part, action = wish
-        free = [name for name in self._names(part) if busy_s[name] <= at_s]
-        if not free or (part is Part.NATS and len(free) < self.num_nodes):
-            # It is down already, or another server is: somebody else falls.
-            part = rng.choice([Part.COORDINATOR, Part.EXECUTOR])
-            free = self._names(part)
-            free = [name for name in free if busy_s[name] <= at_s] or free
+        """The first wish whose part has a process to spare; the others wait for theirs."""
+        possible = (wish for wish in wishes if self._spare(wish[0], at_s, free_s))
+        wish = next(possible, None)
+        if wish is not None:
+            wishes.remove(wish)
+        part, action = wish or (Part.EXECUTOR, Action.KILL)
+        names = self._spare(part, at_s, free_s) or self._names(part)
         lasts_s = rng.uniform(*_FREEZE_S) if action is Action.FREEZE else 0.0
-        fault = Fault(at_s, action, part, rng.choice(free), lasts_s)
-        busy_s[fault.target] = fault.free_again_s
+        fault = Fault(at_s, action, part, rng.choice(names), lasts_s)
+        free_s[fault.target] = fault.free_again_s
         return fault
+
+    def _spare(self, part: Part, at_s: float, free_s: dict[str, float]) -> list[str]:
+        """The processes of ``part`` that are well; of servers all must be, so that most are."""
+        names = self._names(part)
+        spare = [name for name in names if free_s[name] <= at_s]
+        return [] if part is Part.NATS and len(spare) < len(names) else spare
 
     def _names(self, part: Part) -> list[str]:
         return [f"{part}-{number + 1}" for number in range(self.size_of(part))]

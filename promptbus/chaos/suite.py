@@ -105,7 +105,13 @@ class ChaosSuite:
         begun = [one for member in members for one in read_work_log(member.name, member.log)]
         return ChaosResult(
             plan=self.plan,
-            findings=check(load.journal.values(), entries, begun, injector.happened),
+            findings=check(
+                load.journal.values(),
+                entries,
+                begun,
+                injector.happened,
+                is_alone=self.plan.num_nodes == 1,
+            ),
             happened=tuple(injector.happened),
             falls=tuple(f"{fall.name} ended with {fall.code}" for fall in self._fleet.falls),
             num_left_over=num_left_over,
