@@ -51,9 +51,15 @@ class PresenceBoard:
     ) -> None:
         """Announce what ``describe`` tells, again and again until cancelled; then withdraw.
 
-        With ``look_every_s`` it is asked that often, and news of a model is announced at once.
+        With ``look_every_s`` it is asked that often, and news of a model is announced at once; so
+        is everything after a reconnect, because the board lives in the server's memory.
         """
         presence = await describe()
+
+        async def announce_again() -> None:
+            await self.announce(presence)
+
+        forget = self._connection.on_reconnect(announce_again)
         try:
             while True:
                 try:
@@ -62,6 +68,7 @@ class PresenceBoard:
                     logger.warning("could not announce %s: %s", presence.kind, exc)
                 presence = await _next(describe, presence, look_every_s)
         finally:
+            forget()
             with anyio.move_on_after(1, shield=True):
                 if self._connection.is_connected:
                     await self.withdraw(presence)
