@@ -8,9 +8,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 
 from api.access import declare_security
+from api.assets import Assets
 from api.catalogue import Catalogue
 from api.client_gone import ClientGone
 from api.dependencies import Services
@@ -126,7 +127,7 @@ def create_app(
     app.include_router(openai.router)
     app.include_router(docs_page.router)
     if page_folder is not None:
-        app.mount("/assets", StaticFiles(directory=page_folder / "assets"))
+        app.mount("/assets", GZipMiddleware(Assets(directory=page_folder / "assets")))
     app.add_exception_handler(PromptbusError, on_promptbus_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameter)

@@ -6,6 +6,8 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
 import anyio
 import uvicorn
@@ -22,6 +24,8 @@ from promptbus.settings import Settings
 
 STOP_S = 5
 BACKLOG = 2048
+# Where `make page` and the wheel put the built page.
+PAGE_FOLDER: Final = Path(__file__).parent / "page"
 
 
 class _Server(uvicorn.Server):
@@ -81,6 +85,7 @@ async def serve_api(process: Process, listener: socket.socket) -> AsyncIterator[
             keys=keys,
             allowed_hosts=_allowed_hosts(settings),
             allowed_origins=settings.allowed_origins,
+            page_folder=PAGE_FOLDER if (PAGE_FOLDER / "index.html").is_file() else None,
         )
         config = uvicorn.Config(
             app,
