@@ -14,7 +14,7 @@ from bus.dead_letters import DeadLetters
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.prompt_queue import PromptQueue
-from bus.publisher import Publisher
+from bus.publisher import PUBLISH_DEADLINE_S, Publisher
 from bus.queued_runs import QueuedRuns
 from bus.room import Room
 from bus.run_claims import RunClaims
@@ -94,11 +94,13 @@ class PromptClient:
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
         owner: str = "",
+        deadline_s: float = PUBLISH_DEADLINE_S,
     ) -> str:
         """Submit; when this returns the run id, the prompt is durably accepted.
 
         The same ``idempotency_key`` of the same ``owner`` is the same run for as long as its
-        journal lives, and its id takes the place of ``prompt.run_id``.
+        journal lives, and its id takes the place of ``prompt.run_id``. What is not stored after
+        ``deadline_s`` is given up.
 
         Raises: BusUnavailable, QueueFull, BusDenied, MessageTooLarge; then nothing was accepted,
         or it was and a second submission under the same run id changes nothing. InvalidInput for
@@ -112,7 +114,11 @@ class PromptClient:
                 return run_id
         command = prompt.model_copy(update={"run_id": run_id})
         await self._publisher.publish(
-            subjects.prompts(priority, run_id), command, message_id=run_id, headers=headers
+            subjects.prompts(priority, run_id),
+            command,
+            message_id=run_id,
+            headers=headers,
+            deadline_s=deadline_s,
         )
         return run_id
 

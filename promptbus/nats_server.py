@@ -26,6 +26,7 @@ STORE_NAME = "nats"
 CONFIG_NAME = "nats-server.conf"
 START_TIMEOUT_S = 15.0
 _POLL_S = 0.01
+_WRITE_ERROR = "write error"
 # The server would refuse streams whose ceilings add up to more than three quarters of the free disk
 # or memory. Ours are ceilings, not promises: a full disk is told when it is full.
 _STORE_BYTES = 1 << 40
@@ -166,6 +167,26 @@ class NatsServer:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    @property
+    def store_dir(self) -> Path:
+        """Where it keeps its streams."""
+        return self._store_dir
+
+    def write_fault(self) -> str | None:
+        """Why a running server stores nothing any more, in its words; None where it does.
+
+        Once a stream could not be written it takes nothing until the server is started again.
+        """
+        try:
+            urllib.request.urlopen(f"{self.monitor_url}/healthz", timeout=1).close()  # noqa: S310
+        except urllib.error.HTTPError as exc:
+            with exc:
+                said = exc.read().decode(errors="replace")
+            return said if _WRITE_ERROR in said else None
+        except (urllib.error.URLError, OSError):
+            return None
+        return None
 
     def _config(self) -> dict[str, Any]:
         # nats-server reads JSON as a subset of its own configuration language.

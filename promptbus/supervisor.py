@@ -17,6 +17,7 @@ from promptbus.data_folder_lock import lock_data_folder
 from promptbus.endpoint import read_endpoint
 from promptbus.nats_server import STORE_NAME, NatsServer
 from promptbus.process import Process, open_process
+from promptbus.server_watch import watch_server
 from promptbus.settings import Durability, Settings
 from promptbus.telemetry import set_up_tracing
 
@@ -90,7 +91,7 @@ async def embedded(settings: Settings, say: Say) -> AsyncIterator[Process]:
             for child in children:
                 tasks.start_soon(_watch_actor, child, starter)
             if server is not None:
-                tasks.start_soon(_watch_server, server, starter)
+                tasks.start_soon(watch_server, server, starter.run)
             async with anyio.create_task_group() as serving:
                 serving.start_soon(serve_actors, process, _IN_MAIN, end, ready.set)
                 await ready.wait()
@@ -144,15 +145,3 @@ async def _watch_actor(actor: ActorProcess, starter: ChildStarter) -> None:
             logger.error("the %s ended (%s); again in %g s", actor.kind, ended, pause_s)
             await anyio.sleep(pause_s)
             await starter.run(actor.start)
-
-
-async def _watch_server(server: NatsServer, starter: ChildStarter) -> None:
-    """Start the server again when it falls.
-
-    Raises: NotReady when it does not come up.
-    """
-    while True:
-        await anyio.sleep(LOOK_EVERY_S)
-        if server.pid is None:
-            logger.error("nats-server ended; starting it again")
-            await starter.run(server.start)
