@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Scope
 
 from api.access import declare_security
 from api.assets import Assets
@@ -97,6 +98,9 @@ def create_app(
         responses=PROBLEMS,
         docs_url=None,
         redoc_url=None,
+        # One span a request: what lies within is told by our own. FastAPI's log records would
+        # quote what they are about.
+        telemetry={"operation_spans": False, "logs": False, "exclude": _is_watch},
     )
     app.has_keys = keys is not None
     catalogue = Catalogue(board)
@@ -149,6 +153,12 @@ def create_app(
         )
     app.add_middleware(Edge, max_header_bytes=limits.max_header_bytes)
     return app
+
+
+def _is_watch(scope: Scope) -> bool:
+    """Whether it is one of those requests that come every second and are nobody's work."""
+    path: str = scope["path"]
+    return path.startswith("/health")
 
 
 async def _on_invalid_parameter(_request: Request, exc: Exception) -> Response:

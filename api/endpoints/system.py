@@ -113,6 +113,23 @@ class ActorsResponse(Message):
     actors: tuple[Presence, ...]
 
 
+# First of all routes, because they are tried in order and this one is asked for most often.
+@root_router.get(
+    "/health/live",
+    response_model=LivenessResponse,
+    responses={503: {"model": LivenessResponse, "description": "only a restart mends it"}},
+)
+async def live(request: Request) -> Response:
+    """Whether this process is worth keeping; it asks nobody.
+
+    503 once the NATS client is closed for good, which only a restart mends.
+    """
+    services: Services = request.app.state.services
+    if services.connection.closed.is_set():
+        return Response(_DEAD, HTTPStatus.SERVICE_UNAVAILABLE, media_type=JSON)
+    return Response(_ALIVE, media_type=JSON)
+
+
 @root_router.get("/", response_model=RootResponse)
 async def root(
     request: Request, response: Response, version: VersionDep, page: PageDep
@@ -133,22 +150,6 @@ async def health(readiness: ReadinessDep, response: Response) -> HealthResponse:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     response.headers["Cache-Control"] = "no-store"
     return found
-
-
-@root_router.get(
-    "/health/live",
-    response_model=LivenessResponse,
-    responses={503: {"model": LivenessResponse, "description": "only a restart mends it"}},
-)
-async def live(request: Request) -> Response:
-    """Whether this process is worth keeping; it asks nobody.
-
-    503 once the NATS client is closed for good, which only a restart mends.
-    """
-    services: Services = request.app.state.services
-    if services.connection.closed.is_set():
-        return Response(_DEAD, HTTPStatus.SERVICE_UNAVAILABLE, media_type=JSON)
-    return Response(_ALIVE, media_type=JSON)
 
 
 @router.get("/devices")
