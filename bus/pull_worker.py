@@ -29,9 +29,10 @@ from contracts.errors import PromptbusError
 logger = logging.getLogger(__name__)
 
 PULL_EXPIRES_S = 30.0
-HEARTBEAT_S = 5.0
+# A server that dies takes its requests with it and tells nobody.
+HEARTBEAT_S = 2.0
 # So many missed heartbeats: the request is gone, whatever the reason.
-MISSED_HEARTBEATS = 3
+MISSED_HEARTBEATS = 2
 # In-progress is sent this often per AckWait, so that two may be lost.
 PROGRESS_PER_ACK_WAIT = 3
 # Work beyond this is given up to another worker: a hung handler must not hold a message for ever.

@@ -17,7 +17,8 @@ from promptbus.nats_server import NatsServer
 
 LOOK_EVERY_S = 0.1
 END_S = 5.0
-_KILLED = (-signal.SIGKILL, -signal.SIGTERM, 0)
+# By a fault of the plan; 143 says that it was asked to end while it was starting.
+_ASKED = (-signal.SIGKILL, -signal.SIGTERM, 0, 128 + signal.SIGTERM)
 
 
 class Member(Protocol):
@@ -128,7 +129,7 @@ class Fleet:
                 if name not in down_s:
                     down_s[name] = now
                     self._frozen.discard(name)
-                    if member.code not in _KILLED:
+                    if member.code not in _ASKED:
                         self.falls.append(Fall(name, member.code, time.time()))
                 elif now - down_s[name] >= member.pause_s:
                     del down_s[name]

@@ -14,8 +14,10 @@ _FREEZE_S = (LEASE_S + 1, LEASE_S + 3)
 # One fault after the other: a process that is killed takes a second of a core to be back.
 FAULT_EVERY_S = 1.3
 RUNS_PER_S = 8.0
-# How long a target is left alone once its fault began.
+# How long a process is left alone once its fault is over. A cluster takes longer to be whole: its
+# elections take up to nine seconds, and the server that was away catches up.
 _BACK_S = 3.0
+_SERVER_BACK_S = 15.0
 
 
 class Action(StrEnum):
@@ -60,7 +62,8 @@ class Fault:
     @property
     def free_again_s(self) -> float:
         """When the process may have its next fault."""
-        return self.at_s + self.lasts_s + _BACK_S
+        back_s = _SERVER_BACK_S if self.part is Part.NATS else _BACK_S
+        return self.at_s + self.lasts_s + back_s
 
 
 @dataclass(frozen=True, slots=True)

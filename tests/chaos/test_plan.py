@@ -46,7 +46,7 @@ def test_two_servers_are_never_away_at_once(plan: ChaosPlan) -> None:
 
 def test_every_action_happens_to_every_part() -> None:
     for seed in range(20):
-        faults = ChaosPlan(300, 35, seed).faults()
+        faults = ChaosPlan(700, 70, seed).faults()
         assert len({(fault.part, fault.action) for fault in faults}) == 15
         assert {fault.target for fault in faults if fault.part is not Part.NATS} == ACTORS
 
