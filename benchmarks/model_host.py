@@ -78,7 +78,7 @@ def measure(size: RandomLlama, rounds: int, num_threads: int, folder: Path) -> I
 
         ours = contestant("generation_client", MODEL, env=system.environment())
         plain = contestant("generation_peer", str(checkpoint), str(num_threads), env=own)
-        served = contestant("serve_peer", str(checkpoint), env=own)
+        served = contestant("serve_peer", str(checkpoint), str(num_threads), env=own)
         speeds = _speeds(_ways(ours, plain, served), rounds, say)
         yield from _speed_figures(size, speeds)
         say("first tokens")
