@@ -63,10 +63,12 @@ class RunJournal:
         publisher: Publisher,
         taken_over: bool = False,
         is_new: bool = False,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self.run_id = run_id
         self._is_new = is_new
         self._first_ask = 2 if taken_over else 1
+        self._silence_s = silence_s
         self._connection = connection
         self._journal = journal
         self._stored = stored
@@ -189,7 +191,8 @@ class RunJournal:
         if on_sent is not None:
             on_sent(None)
         while True:
-            silence_s = SILENCE_S if sequence is not None or on_sent is None else CONFIRM_S
+            soon = sequence is None and on_sent is not None
+            silence_s = min(self._silence_s, CONFIRM_S) if soon else self._silence_s
             event = await self._await_event(step, min(silence_s, ends_s - time.monotonic()))
             if event is not None or time.monotonic() >= ends_s:
                 return event

@@ -81,6 +81,18 @@ async def test_a_server_that_is_away_is_not_ready_but_alive(tmp_path: Path) -> N
             server.start()
 
 
+async def test_journals_that_vanished_are_not_ready(tmp_path: Path) -> None:
+    with NatsServer(tmp_path / "nats", synced=False) as server:
+        async with open_house(server.address, tmp_path) as house, house.http() as http:
+            assert (await http.get("/health")).status_code == 200
+            await house.process.connection.jetstream.delete_stream("RUNS")
+            answer = await http.get("/health")
+            assert answer.status_code == 503
+            assert answer.json()["missing"] == ["RUNS"]
+            details = {part["name"]: part["detail"] for part in answer.json()["parts"]}
+            assert details["RUNS"] == "RUNS is not there, or has no leader"
+
+
 async def test_the_openapi_document_tells_what_routes_take_and_answer(
     address: BusAddress, data_dir: Path
 ) -> None:

@@ -1,6 +1,9 @@
 """The connection: it says why it cannot, comes back, and keeps what the server reports."""
 
+import os
+import signal
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -73,6 +76,29 @@ async def test_a_lost_connection_comes_back_and_tells_it(nats_server: NatsServer
         await connection.client.flush()
         assert told == ["back"]
         assert not connection.closed.is_set()
+
+
+async def test_a_flush_that_is_given_up_leaves_the_client_reading(nats_server: NatsServer) -> None:
+    async with Connection(nats_server.address, "test") as connection:
+        heard: list[str] = []
+        connection.on_reconnect(_noting(heard))
+        assert nats_server.pid is not None
+        os.kill(nats_server.pid, signal.SIGSTOP)
+        try:
+            with anyio.move_on_after(0.1):
+                await connection.client.flush()
+        finally:
+            os.kill(nats_server.pid, signal.SIGCONT)
+        await connection.client.flush(timeout=1)
+        assert (await connection.client.request("$JS.API.INFO", timeout=1)).data
+        assert heard == []
+
+
+def _noting(heard: list[str]) -> Callable[[], Awaitable[None]]:
+    async def note() -> None:
+        heard.append("reconnected")
+
+    return note
 
 
 async def test_closing_twice_is_harmless(nats_server: NatsServer) -> None:

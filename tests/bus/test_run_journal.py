@@ -1,7 +1,8 @@
 """A run's journal in the hands of its coordinator: it asks once, and adopts what stands."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import pytest
@@ -27,15 +28,19 @@ from promptbus.nats_server import NatsServer
 from promptbus.process import Process, open_process
 from promptbus.settings import Settings
 from tests.bus.test_journal import analyzed, place
-from tests.bus.tools import until
+from tests.bus.tools import until, wire_to
 from tests.contracts.journals import ERROR
 
 
-def journal_of(process: Process, run_id: str, *, is_new: bool = False) -> RunJournal:
-    """The journal of that run in this process."""
+def journal_of(
+    process: Process, run_id: str, *, is_new: bool = False, taken_over: bool = False
+) -> RunJournal:
+    """The journal of that run in this process, soon impatient."""
     return RunJournal(
         run_id,
         is_new=is_new,
+        taken_over=taken_over,
+        silence_s=0.3,
         connection=process.connection,
         journal=process.journal,
         stored=process.stored,
@@ -151,6 +156,58 @@ async def test_a_task_that_the_server_forgot_is_asked_for_again(
         assert found == [analyzed(journal.run_id)]
         # The first asking may have been on its way again when the server came back.
         assert {task.ask for task in asked} <= {1, 2}
+
+
+async def num_tasks_after(settings: Settings, befall: Callable[[Process], Awaitable[None]]) -> int:
+    """How many tasks lie there some silences after ``befall``, while a step is waited for."""
+    num_found = -1
+    async with leading(settings) as (process, journal), anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(journal.ask, ask_of(journal.run_id), deadline_s=60))
+        with anyio.fail_after(20):
+            while not await num_tasks(process):
+                await anyio.sleep(0.01)
+        await befall(process)
+        await anyio.sleep(2.0)
+        num_found = await num_tasks(process)
+        tasks.cancel_scope.cancel()
+    return num_found
+
+
+async def test_a_task_that_vanished_is_asked_for_again(settings: Settings) -> None:
+    async def purge(process: Process) -> None:
+        await anyio.sleep(0.6)
+        await process.connection.jetstream.purge_stream("TASKS")
+
+    assert await num_tasks_after(settings, purge) == 1
+
+
+async def test_a_task_that_outlives_a_reconnect_is_not_doubled(
+    settings: Settings, nats_server: NatsServer
+) -> None:
+    async with wire_to(nats_server.address) as (address, wire):
+
+        async def cut(process: Process) -> None:
+            wire.cut()
+            await until(lambda: not process.connection.is_connected)
+            await until(lambda: process.connection.is_connected)
+
+        assert await num_tasks_after(settings.with_address(address), cut) == 1
+
+
+async def test_who_takes_a_run_over_asks_for_no_second_copy_and_has_actors_look_first(
+    settings: Settings,
+) -> None:
+    async with leading(settings) as (process, first):
+        async with journal_of(process, first.run_id, taken_over=True) as second:
+            for journal in (first, second):
+                with anyio.move_on_after(0.5):
+                    await journal.ask(ask_of(first.run_id), deadline_s=60)
+            assert await num_tasks(process) == 1
+            with anyio.move_on_after(0.5):
+                await second.ask(ask_of(first.run_id, attempt=2), deadline_s=60)
+        message = await process.connection.jetstream.get_last_msg("TASKS", "tasks.analyzer")
+        assert message.data is not None
+        assert AnalyzePrompt.model_validate_json(message.data).ask == 2
 
 
 async def test_who_asks_hears_of_a_cancellation(settings: Settings) -> None:

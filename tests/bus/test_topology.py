@@ -1,10 +1,12 @@
 """The topology: made once by whoever comes first, checked by everybody else."""
 
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
 import anyio
 import pytest
 from nats.js.api import ConsumerConfig, RetentionPolicy, StorageType
+from nats.js.errors import NotFoundError
 
 from bus.connection import Connection
 from bus.publisher import Publisher
@@ -24,7 +26,7 @@ from bus.topology import (
 )
 from contracts import subjects
 from contracts.actor_kind import ActorKind
-from contracts.errors import TopologyDrift
+from contracts.errors import StreamLost, TopologyDrift
 from contracts.prompt import Priority
 from contracts.run_id import new_run_id
 from contracts.task import AnalyzePrompt, GenerateAnswer
@@ -102,6 +104,37 @@ async def test_a_stream_that_differs_is_named_with_the_field(
             await ensure(connection.jetstream, Topology((declared,), (), ()))
         assert caught.value.field == field
         assert str(caught.value).startswith(f"stream {name}: {field} is ")
+
+
+@pytest.mark.parametrize("name", [RUNS, PROMPTS])
+async def test_what_cannot_be_made_anew_is_missed_when_it_vanished(
+    nats_server: NatsServer, name: str
+) -> None:
+    async with Connection(nats_server.address, "test") as connection:
+        await ensure(connection.jetstream, declare())
+        await connection.jetstream.delete_stream(name)
+        with pytest.raises(StreamLost, match=f"stream {name} has vanished") as caught:
+            await ensure(connection.jetstream, declare())
+        assert caught.value.stream == name
+        # What every process does after a reconnect; consumers of what is gone cannot be made.
+        with suppress(NotFoundError):
+            await restore(connection.jetstream, declare())
+        with pytest.raises(NotFoundError):
+            await connection.jetstream.stream_info(name)
+
+
+async def test_any_number_of_processes_may_make_everything_at_once(
+    nats_server: NatsServer,
+) -> None:
+    async with AsyncExitStack() as stack:
+        connections = [
+            await stack.enter_async_context(Connection(nats_server.address, f"{number}"))
+            for number in range(8)
+        ]
+        async with anyio.create_task_group() as tasks:
+            for connection in connections:
+                tasks.start_soon(ensure, connection.jetstream, declare())
+        assert (await connections[0].jetstream.stream_info(RUNS)).state.messages == 0
 
 
 async def test_something_added_by_another_hand_is_named(nats_server: NatsServer) -> None:

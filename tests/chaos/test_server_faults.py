@@ -9,6 +9,10 @@ import pytest
 
 from api.readiness import Readiness
 from bus.topology import PROMPTS, RUNS, TASKS
+from contracts import subjects
+from contracts.actor_kind import ActorKind
+from contracts.run_id import new_run_id
+from contracts.task import AnalyzePrompt
 from promptbus.nats_server import NatsServer
 from tests.chaos.town import Town, Visit, open_town, visit
 
@@ -110,6 +114,24 @@ async def test_consumers_that_are_deleted_under_load_are_back_within_ten_seconds
         for name in ("analyzer", "monitor", "executor-echo-normal", "validator"):
             await jetstream.delete_consumer(TASKS, name)
         await here.answer(10.0)
+
+
+async def test_copies_of_a_message_on_their_way_at_once_are_stored_once(town: Town) -> None:
+    async with visit(town) as here:
+        task = AnalyzePrompt(run_id=new_run_id(), prompt="hi")
+        stored: list[int] = []
+
+        async def publish() -> None:
+            found = await here.process.publisher.publish(
+                subjects.tasks(ActorKind.ANALYZER), task, message_id=task.run_id
+            )
+            stored.append(found.sequence)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(50):
+                tasks.start_soon(publish)
+        assert len(stored) == 50
+        assert len(set(stored)) == 1
 
 
 async def test_without_a_majority_nothing_is_ready_though_a_server_answers(town: Town) -> None:

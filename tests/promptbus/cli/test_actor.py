@@ -1,10 +1,18 @@
 """``promptbus actor``: one kind against a given server, ended in order, refused with a cure."""
 
 import signal
+from functools import partial
 from pathlib import Path
 
+import anyio
+import pytest
+from nats.js.errors import NotFoundError
+
 from bus.connection import BusAddress
+from bus.topology import RUNS
 from promptbus.nats_server import NatsServer
+from promptbus.process import open_process
+from promptbus.settings import Settings
 from tests.promptbus.commands import environment, promptbus, promptbus_each, started, until_said
 
 
@@ -49,6 +57,40 @@ def test_a_stream_of_another_make_is_told(nats_server: NatsServer, tmp_path: Pat
     assert done.code == 1
     assert "ack_wait is 10.0, expected 33.0" in done.err
     assert " help run `promptbus doctor`" in done.err
+
+
+def test_several_kinds_share_a_process_and_each_tells(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with started("actor", "validator", "analyzer", log=log, env=at(nats_server.address)) as process:
+        until_said("analyzer is serving", log)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert log.read_text() == "validator is serving\nanalyzer is serving\n"
+
+
+def test_the_api_is_served_alone(nats_server: NatsServer, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with started("api", "--port", "0", log=log, env=at(nats_server.address)) as process:
+        until_said("the API is serving on http://127.0.0.1:", log)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+async def test_journals_that_vanished_are_missed_and_not_made_anew(
+    nats_server: NatsServer, settings: Settings
+) -> None:
+    async with open_process(settings, "test") as process:
+        await process.connection.jetstream.delete_stream(RUNS)
+        done = await anyio.to_thread.run_sync(
+            partial(promptbus, "actor", "validator", env=at(nats_server.address))
+        )
+        assert done.code == 1
+        assert "error stream RUNS has vanished" in done.err
+        assert " help restore it from a backup" in done.err
+        with pytest.raises(NotFoundError):
+            await process.connection.jetstream.stream_info(RUNS)
 
 
 def at(address: BusAddress) -> dict[str, str]:
