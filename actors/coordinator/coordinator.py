@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 from anyio.abc import TaskStatus
-from langchain_core.runnables import RunnableConfig
 from opentelemetry import propagate, trace
 
-from actors.coordinator.graph import RunContext, StepError, build_graph
+from actors.coordinator.graph import build_graph
 from actors.coordinator.led_run import LedRun
 from actors.coordinator.wait_reporter import WaitReporter
 from actors.retry_policy import POLICIES
@@ -41,9 +40,6 @@ MAX_ACQUITTALS = 8
 SUSPICION_S = 1.0
 
 _POLICY = POLICIES[ActorKind.COORDINATOR]
-
-# Two nodes an attempt, and the five around them, with room to spare.
-_CONFIG: RunnableConfig = {"recursion_limit": 100}
 
 ServedModels = Callable[[], Awaitable[frozenset[str]]]
 
@@ -189,42 +185,12 @@ class Coordinator:
             if not is_new and run.is_over:
                 return
             if run.deadline_s > 0:
-                await self._conduct(run, is_new=is_new)
+                await run.conduct(self._graph, is_new=is_new)
             else:
                 await run.finish_late()
         except (MalformedMessage, MessageTooLarge) as exc:
             # The run's own text or journal is at fault, so another lease would end the same way.
             await run.fail(exc)
-
-    async def _conduct(self, run: "LedRun", *, is_new: bool) -> None:
-        """Run the graph under the run's deadline, until its end or the wish to cancel it."""
-        done, fault = anyio.Event(), None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run.end_when_cancelled, tasks.cancel_scope, done)
-            if is_new:
-                tasks.start_soon(run.look_for_cancel)
-            try:
-                with anyio.move_on_after(run.deadline_s) as scope:
-                    await self._graph.ainvoke(
-                        run.initial_state(),
-                        _CONFIG,
-                        context=RunContext(run),
-                        # The outcome is in the journal; reading one channel costs least.
-                        output_keys="priority",
-                    )
-            except (StepError, PromptbusError) as exc:
-                fault = exc
-            done.set()
-            tasks.cancel_scope.cancel()
-        await run.finish_cancelled()
-        if isinstance(fault, StepError):
-            await run.finish(
-                RunFailed(run_id=run.run_id, error=fault.failed.error, step=fault.step)
-            )
-        elif fault is not None:
-            raise fault
-        elif scope.cancelled_caught:
-            await run.finish_late()
 
 
 def _is_poison(before: Attempts) -> bool:

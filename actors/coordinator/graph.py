@@ -133,7 +133,10 @@ async def summarizer(state: RunState, runtime: GraphRuntime) -> RunState:
     return {}
 
 
-def build_graph() -> CompiledStateGraph[RunState, RunContext, RunState, RunState]:
+RunGraph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
+
+
+def build_graph() -> RunGraph:
     """The graph every run is led through; compiled once per process."""
     graph = StateGraph(RunState, context_schema=RunContext)
     for node in (analyzer, history, monitor, executor, validator, outcome, summarizer):

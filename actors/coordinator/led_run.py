@@ -3,7 +3,9 @@
 import time
 
 import anyio
+from langchain_core.runnables import RunnableConfig
 
+from actors.coordinator.graph import RunContext, RunGraph, StepError
 from actors.coordinator.run_state import RunState
 from actors.coordinator.wait_reporter import WaitReporter, Watched
 from actors.retry_policy import GENERATIONS
@@ -31,6 +33,9 @@ DEFAULT_DEADLINE_S = 900.0
 # What a run can do without is not waited for until its own deadline: the session's earlier turns,
 # and the summary of an answer that is out already.
 STEP_DEADLINES_S = {ActorKind.HISTORY: 10.0, ActorKind.SUMMARIZER: 20.0}
+
+# Two nodes an attempt, and the five around them, with room to spare.
+_CONFIG: RunnableConfig = {"recursion_limit": 100}
 
 
 class LedRun:
@@ -86,7 +91,37 @@ class LedRun:
             return
         self._started_s = time.monotonic() - spent_s
 
-    def initial_state(self) -> RunState:
+    async def conduct(self, graph: RunGraph, *, is_new: bool) -> None:
+        """Run the graph under the run's deadline, until its end or the wish to cancel it."""
+        done, fault = anyio.Event(), None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._end_when_cancelled, tasks.cancel_scope, done)
+            if is_new:
+                tasks.start_soon(self._look_for_cancel)
+            try:
+                with anyio.move_on_after(self.deadline_s) as scope:
+                    await graph.ainvoke(
+                        self._initial_state(),
+                        _CONFIG,
+                        context=RunContext(self),
+                        # The outcome is in the journal; reading one channel costs least.
+                        output_keys="priority",
+                    )
+            except (StepError, PromptbusError) as exc:
+                fault = exc
+            done.set()
+            tasks.cancel_scope.cancel()
+        await self._finish_cancelled()
+        if isinstance(fault, StepError):
+            await self.finish(
+                RunFailed(run_id=self.run_id, error=fault.failed.error, step=fault.step)
+            )
+        elif fault is not None:
+            raise fault
+        elif scope.cancelled_caught:
+            await self.finish_late()
+
+    def _initial_state(self) -> RunState:
         """The state before the first node."""
         return {
             "submitted": self._submitted,
@@ -108,7 +143,7 @@ class LedRun:
             )
         )
 
-    async def look_for_cancel(self) -> None:
+    async def _look_for_cancel(self) -> None:
         """A prompt may have been cancelled before anybody led its run."""
         await self._journal.refresh_quietly()
 
@@ -161,7 +196,7 @@ class LedRun:
             is_taken = not await self._waits.is_queued(self._watched)
         return await self._stages.read(self.run_id, self._asking, is_taken=is_taken)
 
-    async def end_when_cancelled(self, scope: anyio.CancelScope, done: anyio.Event) -> None:
+    async def _end_when_cancelled(self, scope: anyio.CancelScope, done: anyio.Event) -> None:
         """Stop leading as soon as the journal says that the run is cancelled, or has ended so."""
         await self._journal.cancelled.wait()
         outcome = self._journal.outcome
@@ -171,7 +206,7 @@ class LedRun:
             self._cancelled_at_s = time.monotonic()
         scope.cancel()
 
-    async def finish_cancelled(self) -> None:
+    async def _finish_cancelled(self) -> None:
         """The outcome of a cancelled run; nothing for any other."""
         request = self._journal.get(subjects.CANCEL)
         if self._cancelled_at_s is None or not isinstance(request, CancelRequested):
