@@ -7,6 +7,7 @@ import type { Series } from "./useSeries";
 
 const HEIGHT = 96;
 const MIN_TOP = 4;
+const MIN_SPAN_S = 60;
 
 interface LineChartProps {
   label: string;
@@ -63,10 +64,13 @@ function optionsFor(box: HTMLElement, names: readonly string[], top: number | un
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    scales: { y: { range: (_chart, _least, most) => [0, top ?? Math.max(MIN_TOP, Math.ceil((most ?? 0) * 1.1))] } },
+    scales: {
+      x: { range: (_chart, least, most) => [most - Math.max(MIN_SPAN_S, most - least), most] },
+      y: { range: (_chart, _least, most) => [0, top ?? Math.max(MIN_TOP, Math.ceil((most ?? 0) * 1.1))] },
+    },
     axes: [
       { ...axis, size: 22, space: 90, values: (_chart, ticks) => ticks.map(clock) },
-      { ...axis, size: 34, space: 30, values: (_chart, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? String(tick) : "")) },
+      { ...axis, size: 34, splits: (_chart, _at, least, most) => [least, most], values: (_chart, ticks) => ticks.map(String) },
     ],
     series: [{}, ...names.map((label, at) => ({ label, stroke: strokes[at % strokes.length] ?? "", width: 1.5, points: { show: false } }))],
   };

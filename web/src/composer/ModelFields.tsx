@@ -20,7 +20,7 @@ export function ModelFields({ draft, change }: FieldsProps) {
       <label>
         Model
         <select value={draft.model} onChange={(event) => change({ model: event.target.value, strategy: "" })}>
-          <option value="">chosen by the monitor</option>
+          <option value="">automatic</option>
           {!isKnown && <option value={draft.model}>{draft.model}</option>}
           {ranked(models).map((model) => (
             <option key={model.model} value={model.model} disabled={!model.available}>

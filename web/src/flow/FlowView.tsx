@@ -1,9 +1,9 @@
 import "@xyflow/react/dist/base.css";
 
-import { Controls, ReactFlow, useReactFlow, type Edge } from "@xyflow/react";
+import { Controls, ReactFlow, useReactFlow, useStore, type Edge } from "@xyflow/react";
 import { useEffect, useMemo, useRef } from "react";
 
-import { NODE_HEIGHT, NODE_WIDTH, positionOf } from "./flowLayout";
+import { NODE_HEIGHT, NODE_WIDTH, positions, sidesOf } from "./flowLayout";
 import type { FlowEdge, FlowStep, RunFlow } from "./runFlow";
 import { StepNode, type StepNodeType } from "./StepNode";
 
@@ -18,8 +18,9 @@ interface FlowViewProps {
 
 /** The flow of a run; boxes keep their place, and only what changed is drawn anew. */
 export function FlowView({ flow, selected, onSelect }: FlowViewProps) {
-  const nodes = useNodes(flow.steps, selected);
-  const edges = useMemo(() => flow.edges.map(drawnEdge), [flow.edges]);
+  const places = useMemo(() => positions(flow.steps), [flow.steps]);
+  const nodes = useNodes(flow.steps, places, selected);
+  const edges = useMemo(() => flow.edges.map((edge) => drawnEdge(edge, places)), [flow.edges, places]);
   return (
     <ReactFlow
       className="flow"
@@ -44,7 +45,7 @@ export function FlowView({ flow, selected, onSelect }: FlowViewProps) {
       aria-label="Flow of the run"
     >
       <Controls showInteractive={false} position="bottom-right" fitViewOptions={FIT} />
-      <Fitted width={Math.max(...nodes.map((node) => node.position.x))} />
+      <Fitted width={Math.max(...[...places.values()].map((place) => place.x))} />
     </ReactFlow>
   );
 }
@@ -52,34 +53,40 @@ export function FlowView({ flow, selected, onSelect }: FlowViewProps) {
 /** Fits the view again when the picture has grown, and when its room has changed. */
 function Fitted({ width }: { width: number }) {
   const { fitView } = useReactFlow();
-  const anchor = useRef<HTMLSpanElement>(null);
+  const room = useStore((state) => `${state.width}x${state.height}`);
   useEffect(() => {
     const frame = requestAnimationFrame(() => void fitView(FIT));
     return () => cancelAnimationFrame(frame);
-  }, [fitView, width]);
-  useEffect(() => {
-    const room = anchor.current?.closest(".react-flow");
-    if (!room) return undefined;
-    const observer = new ResizeObserver(() => void fitView(FIT));
-    observer.observe(room);
-    return () => observer.disconnect();
-  }, [fitView]);
-  return <span ref={anchor} hidden />;
+  }, [fitView, width, room]);
+  return null;
 }
 
-function useNodes(steps: readonly FlowStep[], selected: string | null): StepNodeType[] {
+type Places = ReadonlyMap<string, { x: number; y: number }>;
+
+const ORIGIN = { x: 0, y: 0 };
+
+/** The boxes; those in which nothing changed stay the same objects, so that they are not drawn anew. */
+function useNodes(steps: readonly FlowStep[], places: Places, selected: string | null): StepNodeType[] {
   const known = useRef(new Map<string, StepNodeType>());
   return useMemo(() => {
     const next = new Map<string, StepNodeType>();
     for (const step of steps) {
       const before = known.current.get(step.id);
-      const isSelected = step.id === selected;
-      const isSame = before !== undefined && before.selected === isSelected && isEqual(before.data.step, step);
-      next.set(step.id, isSame ? before : drawnNode(step, isSelected));
+      const node = drawnNode(step, places.get(step.id) ?? ORIGIN, step.id === selected);
+      next.set(step.id, before !== undefined && isSame(before, node) ? before : node);
     }
     known.current = next;
     return [...next.values()];
-  }, [steps, selected]);
+  }, [steps, places, selected]);
+}
+
+function isSame(one: StepNodeType, other: StepNodeType): boolean {
+  return (
+    one.selected === other.selected &&
+    one.position.x === other.position.x &&
+    one.position.y === other.position.y &&
+    isEqual(one.data.step, other.data.step)
+  );
 }
 
 function isEqual(one: FlowStep, other: FlowStep): boolean {
@@ -92,11 +99,11 @@ function isEqual(one: FlowStep, other: FlowStep): boolean {
   );
 }
 
-function drawnNode(step: FlowStep, isSelected: boolean): StepNodeType {
+function drawnNode(step: FlowStep, position: { x: number; y: number }, isSelected: boolean): StepNodeType {
   return {
     id: step.id,
     type: "step",
-    position: positionOf(step),
+    position,
     data: { step },
     selected: isSelected,
     width: NODE_WIDTH,
@@ -105,8 +112,11 @@ function drawnNode(step: FlowStep, isSelected: boolean): StepNodeType {
   };
 }
 
-function drawnEdge(edge: FlowEdge): Edge {
+function drawnEdge(edge: FlowEdge, places: Places): Edge {
+  const sides = sidesOf(places.get(edge.source) ?? ORIGIN, places.get(edge.target) ?? ORIGIN);
   return {
+    sourceHandle: sides.source,
+    targetHandle: sides.target,
     id: edge.id,
     source: edge.source,
     target: edge.target,

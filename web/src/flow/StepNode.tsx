@@ -3,14 +3,26 @@ import { memo } from "react";
 
 import { formatMs } from "../shell/format";
 import { StateMark } from "../shell/StateMark";
-import type { FlowStep } from "./runFlow";
+import type { FlowStep, Stage } from "./runFlow";
+
+/** What a stage is for, told as long as it has nothing else to tell. */
+const PURPOSE: Record<Stage, string> = {
+  prompt: "waits for a coordinator",
+  analyzer: "what kind of prompt it is",
+  history: "earlier turns of the session",
+  monitor: "which model, and where",
+  executor: "generates the answer",
+  validator: "whether it is good enough",
+  outcome: "the one final event",
+  summarizer: "title and totals",
+};
 
 export type StepNodeType = Node<{ step: FlowStep }, "step">;
 
 /** One step as a box: its actor, attempt, state, place and time. */
 export const StepNode = memo(function StepNode({ data, selected }: NodeProps<StepNodeType>) {
   const { step } = data;
-  const told = [step.place, step.detail].filter(Boolean).join(" — ");
+  const told = [step.place, step.detail].filter(Boolean).join(" · ") || PURPOSE[step.stage];
   return (
     <div
       className="step"
@@ -20,15 +32,17 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
       data-ended={step.event?.time}
       title={told}
     >
-      <Handle type="target" position={Position.Top} isConnectable={false} />
+      <Handle type="target" id="top" position={Position.Top} isConnectable={false} />
+      <Handle type="target" id="left" position={Position.Left} isConnectable={false} />
       <div className="step-head">
         <StateMark state={step.state} />
         <span className="step-name">{step.stage}</span>
-        {step.attempt > 1 && <span className="step-attempt">attempt {step.attempt}</span>}
+        {step.attempt > 1 && <span className="step-attempt">try {step.attempt}</span>}
         <span className="step-time">{step.durationMs === null ? "" : formatMs(step.durationMs)}</span>
       </div>
-      <div className="step-told">{told || "\u00a0"}</div>
-      <Handle type="source" position={Position.Bottom} isConnectable={false} />
+      <div className="step-told">{told}</div>
+      <Handle type="source" id="bottom" position={Position.Bottom} isConnectable={false} />
+      <Handle type="source" id="right" position={Position.Right} isConnectable={false} />
     </div>
   );
 });

@@ -12,7 +12,7 @@ export function describeEvent(event: RunEvent): string {
     case "ResourcesDecided":
       return data.strategy ?? "";
     case "AnswerGenerated":
-      return `${count(data.result?.usage.completion_tokens, "token")}, ${data.result?.finish_reason}`;
+      return `${count(data.result?.usage.completion_tokens, "token")}${ended(data.result?.finish_reason)}`;
     case "OutputValidated":
       return [`${data.score}/100`, data.verdict, ...(data.findings ?? []).map((one) => one.name)].join(", ");
     case "RunSummarized":
@@ -31,6 +31,11 @@ export function describeEvent(event: RunEvent): string {
     default:
       return "";
   }
+}
+
+/** How a generation ended, where that is not the usual way. */
+function ended(reason: string | undefined): string {
+  return reason === undefined || reason === "stop" ? "" : `, ${reason}`;
 }
 
 function count(num: number | undefined, what: string): string {

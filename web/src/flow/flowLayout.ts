@@ -1,9 +1,10 @@
 import type { FlowStep, Stage } from "./runFlow";
 
-export const NODE_WIDTH = 188;
+export const NODE_WIDTH = 200;
 export const NODE_HEIGHT = 54;
-const GAP_X = 22;
-const GAP_Y = 30;
+const COLUMN = NODE_WIDTH + 44;
+const ROW_STEP = NODE_HEIGHT + 28;
+const BESIDE = (NODE_WIDTH + 16) / 2;
 
 /** A row for each stage, top down; the two that run side by side share one. */
 const ROW: Record<Stage, number> = {
@@ -17,10 +18,26 @@ const ROW: Record<Stage, number> = {
   summarizer: 6,
 };
 
-/** Where a step's box stands: its stage says the row, its attempt the column. */
-export function positionOf(step: FlowStep): { x: number; y: number } {
-  const y = ROW[step.stage] * (NODE_HEIGHT + GAP_Y);
-  if (step.stage === "analyzer") return { x: -(NODE_WIDTH + GAP_X) / 2, y };
-  if (step.stage === "history") return { x: (NODE_WIDTH + GAP_X) / 2, y };
-  return { x: (step.attempt - 1) * (NODE_WIDTH + GAP_X), y };
+/**
+ * Where the boxes stand: the stage says the row, the attempt the column.
+ *
+ * The end stands below the last attempt, and what was passed by stands aside, so that no arrow
+ * runs through a box.
+ */
+export function positions(steps: readonly FlowStep[]): Map<string, { x: number; y: number }> {
+  const lastAttempt = Math.max(1, ...steps.filter((step) => step.stage === "executor").map((step) => step.attempt));
+  return new Map(steps.map((step) => [step.id, { x: xOf(step, lastAttempt), y: ROW[step.stage] * ROW_STEP }]));
+}
+
+function xOf(step: FlowStep, lastAttempt: number): number {
+  if (step.stage === "analyzer") return -BESIDE;
+  if (step.stage === "history") return BESIDE;
+  if (step.stage === "outcome" || step.stage === "summarizer") return (lastAttempt - 1) * COLUMN;
+  if (step.state === "skipped") return (step.stage === "monitor" ? 1 : lastAttempt) * COLUMN;
+  return (step.attempt - 1) * COLUMN;
+}
+
+/** The sides of two boxes that an arrow joins: down, but to the side where the run tries again. */
+export function sidesOf(source: { x: number; y: number }, target: { x: number; y: number }): { source: string; target: string } {
+  return source.x < target.x && source.y >= target.y ? { source: "right", target: "left" } : { source: "bottom", target: "top" };
 }

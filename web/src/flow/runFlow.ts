@@ -75,9 +75,13 @@ export function buildRunFlow(record: RunRecord | null): RunFlow {
   );
   const all = [...steps, ...active];
   const isOver = record !== null && (record.view !== null || events.some(isOutcome));
-  for (const stage of STAGES) {
-    if (all.every((step) => step.stage !== stage)) all.push(declaredStep(stage, isOver));
+  const reached = Math.max(-1, ...all.map((step) => STAGES.indexOf(step.stage)));
+  for (const [at, stage] of STAGES.entries()) {
+    if (all.every((step) => step.stage !== stage)) all.push(declaredStep(stage, isOver || at < reached));
   }
+  const lastAttempt = Math.max(1, ...all.filter((step) => step.stage === "executor").map((step) => step.attempt));
+  const isJudged = all.some((step) => step.stage === "validator" && step.attempt >= lastAttempt);
+  if (!isJudged && !isOver) all.push({ ...declaredStep("validator", false), id: `validator/${lastAttempt}`, attempt: lastAttempt });
   return { steps: all, edges: [...taken, ...activeEdges, ...declaredEdges(all, [...taken, ...activeEdges])] };
 }
 
@@ -124,14 +128,18 @@ function happenedSteps(events: readonly RunEvent[]): FlowStep[] {
 
 function stateOf(event: RunEvent): StepState {
   if (event.event_type === "RunFailed" || event.event_type === "StepFailed") return "failed";
-  return event.event_type === "RunCancelled" ? "cancelled" : "done";
+  const isCancelled = event.event_type === "RunCancelled" || dataOf(event).result?.finish_reason === "cancelled";
+  return isCancelled ? "cancelled" : "done";
 }
 
 function takenEdges(steps: readonly FlowStep[]): FlowEdge[] {
   const edges: FlowEdge[] = [];
   const before: FlowStep[] = [];
   for (const step of steps) {
-    for (const source of sourcesOf(step.stage, before)) edges.push(edge(source, step.id, "taken"));
+    const at = step.stage === "outcome" && step.event ? dataOf(step.event).step : undefined;
+    const named = steps.find((one) => one.id === at);
+    const sources = named ? [named.id] : sourcesOf(step.stage, before);
+    for (const source of sources) edges.push(edge(source, step.id, "taken"));
     before.push(step);
   }
   return edges;
@@ -214,11 +222,12 @@ function declaredStep(stage: Stage, isOver: boolean): FlowStep {
 /** The declared edges between the last boxes of two stages, where none was taken in between. */
 function declaredEdges(steps: readonly FlowStep[], drawn: readonly FlowEdge[]): FlowEdge[] {
   const last = new Map(steps.map((step) => [step.stage, step]));
+  const first = new Map(steps.map((step) => [step.stage, step] as const).reverse());
   const left = new Set(drawn.map((one) => one.source));
   const reached = new Set(drawn.map((one) => one.target));
   return DECLARED.flatMap(([from, to]) => {
     const source = last.get(from);
-    const target = last.get(to);
+    const target = (to === "executor" ? first : last).get(to);
     if (!source || !target || (left.has(source.id) && reached.has(target.id))) return [];
     return [edge(source.id, target.id, "declared")];
   });

@@ -25,11 +25,11 @@ export function ModelTable({ host }: { host: HostReport }) {
             <tr key={model.model} data-resident={model.resident}>
               <td className="main-cell"><span className="model-name">{model.model}</span> <span className="hint">{model.provider}</span></td>
               <td data-label="in memory"><Residence model={model} isAsked={pending?.model === model.model && pending.order === "load"} /></td>
-              <td className="num" data-label="size">{model.size_bytes ? formatBytes(model.size_bytes) : "–"}</td>
-              <td className="num" data-label="context">{model.context_tokens ?? "–"}</td>
-              <td className="num" data-label="running">{`${model.num_running ?? 0} of ${model.slots ?? 1}`}</td>
-              <td className="num" data-label="waiting">{model.num_waiting ?? 0}</td>
-              <td className="num" data-label="answer takes">{typeof model.generation_s === "number" ? formatMs(model.generation_s * 1000) : "–"}</td>
+              <td className="num" data-label="size" data-dash={!model.size_bytes}>{model.size_bytes ? formatBytes(model.size_bytes) : "–"}</td>
+              <td className="num" data-label="context" data-dash={!model.context_tokens}>{model.context_tokens ?? "–"}</td>
+              <td className="num" data-label="running" data-dash={!model.resident}>{model.resident ? `${model.num_running ?? 0} of ${model.slots ?? 1}` : "–"}</td>
+              <td className="num" data-label="waiting" data-dash={!model.num_waiting}>{model.num_waiting || "–"}</td>
+              <td className="num" data-label="answer takes" data-dash={typeof model.generation_s !== "number"}>{typeof model.generation_s === "number" ? formatMs(model.generation_s * 1000) : "–"}</td>
               <td className="action-cell">
                 {ordersFor(model).map((name) => (
                   <button key={name} type="button" className="quiet" disabled={order.isPending} onClick={() => order.mutate({ order: name, model: model.model })}>

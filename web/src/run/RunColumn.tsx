@@ -15,7 +15,7 @@ export function RunColumn({ record, status }: { record: RunRecord; status: LiveS
   return (
     <section className="ask-column" aria-label="Prompt and answer">
       <RunHead record={record} status={status} />
-      {prompt && <div className="asked">{prompt}</div>}
+      {prompt && <div className="asked" tabIndex={0} role="region" aria-label="Prompt">{prompt}</div>}
       <Answer record={record} />
       {record.view && (
         <Composer

@@ -7,38 +7,51 @@ import { StepDetail } from "./StepDetail";
 import { Waterfall } from "./Waterfall";
 import { waterfallRows } from "./waterfallRows";
 
-const PANELS = [
+const TABS = [
   ["waterfall", "Waterfall"],
-  ["step", "Step"],
   ["events", "Events"],
 ] as const;
+
+export type Tab = (typeof TABS)[number][0];
 
 interface RunPanelProps {
   record: RunRecord;
   flow: RunFlow;
-  panel: string;
+  tab: Tab;
   selected: string | null;
-  onShow: (panel: string, step?: string | null) => void;
+  onTab: (tab: Tab) => void;
+  onSelect: (step: string) => void;
 }
 
-/** What is known of a run besides its picture: bars, one step, all events. */
-export function RunPanel({ record, flow, panel, selected, onShow }: RunPanelProps) {
+/** What is known of a run besides its picture: bars or all events, and one step closely. */
+export function RunPanel({ record, flow, tab, selected, onTab, onSelect }: RunPanelProps) {
   const rows = useMemo(() => waterfallRows(flow), [flow]);
   const step = flow.steps.find((one) => one.id === selected) ?? null;
   return (
     <section className="panel" aria-label="Details">
       <div className="tabs" role="tablist" aria-label="Details">
-        {PANELS.map(([name, label]) => (
-          <button key={name} type="button" role="tab" id={`tab-${name}`} aria-selected={panel === name} aria-controls="panel" onClick={() => onShow(name)}>
+        {TABS.map(([name, label]) => (
+          <button
+            key={name}
+            type="button"
+            role="tab"
+            id={`tab-${name}`}
+            aria-selected={tab === name}
+            aria-controls="panel"
+            onClick={() => onTab(name)}
+          >
             {label}
           </button>
         ))}
       </div>
-      <div className="panel-body" role="tabpanel" id="panel" aria-labelledby={`tab-${panel}`}>
-        {panel === "waterfall" && <Waterfall rows={rows} selected={selected} onSelect={(id) => onShow("step", id)} />}
-        {panel === "step" && <StepDetail step={step} record={record} />}
-        {panel === "events" && <EventList events={record.events} onSelect={(id) => onShow("step", id)} />}
+      <div className="panel-body" role="tabpanel" id="panel" aria-labelledby={`tab-${tab}`}>
+        {tab === "waterfall" ? (
+          <Waterfall rows={rows} selected={selected} onSelect={onSelect} />
+        ) : (
+          <EventList events={record.events} onSelect={onSelect} />
+        )}
       </div>
+      <StepDetail step={step} record={record} />
     </section>
   );
 }

@@ -8,7 +8,7 @@ import { taskOf } from "./taskOf";
 
 /** One step: what it was asked, what it made of that, and how long which part took. */
 export function StepDetail({ step, record }: { step: FlowStep | null; record: RunRecord }) {
-  if (step === null) return <p className="empty">Choose a box of the flow, or a bar, to see its task, event, span and timing.</p>;
+  if (step === null) return <p className="empty step-none">Choose a box of the flow, or a bar, to see its task, event, span and timing.</p>;
   const task = taskOf(step, record);
   const started = record.events.find((event) => event.event_type === "RunStarted");
   const traceId = started && dataOf(started).trace_id;

@@ -44,7 +44,7 @@ export function Waterfall({ rows, selected, onSelect }: WaterfallProps) {
     <div className="waterfall">
       <div className="waterfall-scale" aria-hidden="true">
         {TICKS.map((tick) => (
-          <span key={tick} style={{ left: `${tick * 100}%` }}>{formatMs(tick * spanMs)}</span>
+          <span key={tick} style={{ left: `${tick * 100}%` }}>{tick === 0 ? "0" : formatMs(tick * spanMs)}</span>
         ))}
       </div>
       <div className="waterfall-rows" ref={room} tabIndex={0} role="region" aria-label="Waterfall of the run">

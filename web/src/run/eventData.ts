@@ -50,6 +50,7 @@ export interface EventData {
   findings?: { name: string; detail: string; penalty: number }[];
   title?: string;
   error?: ErrorInfo;
+  step?: string;
   num_attempts?: number;
   cancel_ms?: number;
 }

@@ -27,11 +27,11 @@ export function RunTable({ runs }: { runs: readonly RunRow[] }) {
                 <a href={hashOf("runs", run.run_id)} data-row-link>{run.title || run.prompt || run.run_id}</a>
                 {run.output && <span className="hint cut">{run.output}</span>}
               </td>
-              <td data-label="model">{run.selected_model ?? "–"}</td>
-              <td data-label="task">{run.task_type ?? "–"}</td>
-              <td className="num" data-label="score">{run.score ?? "–"}</td>
-              <td className="num" data-label="tokens">{typeof run.total_tokens === "number" ? formatCount(run.total_tokens) : "–"}</td>
-              <td className="num" data-label="time">{durationOf(run)}</td>
+              <td data-label="model" data-dash={!run.selected_model}>{run.selected_model ?? "–"}</td>
+              <td data-label="task" data-dash={!run.task_type}>{run.task_type ?? "–"}</td>
+              <td className="num" data-label="score" data-dash={typeof run.score !== "number"}>{run.score ?? "–"}</td>
+              <td className="num" data-label="tokens" data-dash={typeof run.total_tokens !== "number"}>{typeof run.total_tokens === "number" ? formatCount(run.total_tokens) : "–"}</td>
+              <td className="num" data-label="time" data-dash={!run.ended_at}>{durationOf(run)}</td>
               <td className="num" data-label="began">{run.started_at ? formatTime(run.started_at) : "–"}</td>
               <td className="action-cell">
                 {run.state === "running" ? (

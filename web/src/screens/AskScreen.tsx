@@ -2,7 +2,7 @@ import { useMemo, useState } from "react";
 
 import { HomeColumn } from "../run/HomeColumn";
 import { RunColumn } from "../run/RunColumn";
-import { RunPanel } from "../run/RunPanel";
+import { RunPanel, type Tab } from "../run/RunPanel";
 import { useRun } from "../run/useRun";
 import { FlowView } from "../flow/FlowView";
 import { buildRunFlow } from "../flow/runFlow";
@@ -29,19 +29,28 @@ function Home({ again }: { again: string | null }) {
 function Run({ runId, route }: { runId: string; route: Route }) {
   const { record, status } = useRun(runId);
   const flow = useMemo(() => buildRunFlow(record), [record]);
-  const [selected, setSelected] = useState(route.query.get("step"));
-  const panel = route.query.get("panel") ?? (selected ? "step" : "waterfall");
-  const show = (name: string, step: string | null = selected) => {
-    setSelected(step);
-    go(hashOf("runs", runId, { panel: name, step }), { replace: true });
+  const [chosen, setChosen] = useState(route.query.get("step"));
+  const tab: Tab = route.query.get("tab") === "events" ? "events" : "waterfall";
+  // As long as nobody chose one, the generation is what people come to see.
+  const selected = chosen ?? flow.steps.findLast((step) => step.stage === "executor" && step.state !== "idle")?.id ?? null;
+  const show = (step: string | null, wanted: Tab) => {
+    setChosen(step);
+    go(hashOf("runs", runId, { tab: wanted === "events" ? wanted : null, step }), { replace: true });
   };
   return (
     <div className="ask" data-view="run" data-live={status}>
       <RunColumn record={record} status={status} />
       <section className="flow-pane" aria-label="Flow">
-        <FlowView flow={flow} selected={selected} onSelect={(step) => show("step", step)} />
+        <FlowView flow={flow} selected={chosen} onSelect={(step) => show(step, tab)} />
       </section>
-      <RunPanel record={record} flow={flow} panel={panel} selected={selected} onShow={show} />
+      <RunPanel
+        record={record}
+        flow={flow}
+        tab={tab}
+        selected={selected}
+        onTab={(wanted) => show(chosen, wanted)}
+        onSelect={(step) => show(step, tab)}
+      />
     </div>
   );
 }

@@ -5,6 +5,7 @@ import { problemOf } from "../api/problem";
 import type { QueueReport } from "../api/types";
 import { LineChart } from "../chart/LineChart";
 import { useSeries } from "../chart/useSeries";
+import { PriorityTable } from "../queues/PriorityTable";
 import { QueueTable } from "../queues/QueueTable";
 import { StreamTable } from "../queues/StreamTable";
 import { ProblemNote } from "../shell/ProblemNote";
@@ -31,8 +32,8 @@ export default function QueuesScreen() {
             <LineChart label={`Generations: ${waiting(generations)} waiting, ${taken(generations)} taken`} names={["waiting", "taken"]} series={generationSeries} />
           </div>
           <p className="hint legend"><span data-line="waiting">waiting</span> <span data-line="taken">being worked on</span></p>
-          <QueueTable title="Prompts, by priority" queues={prompts} />
-          <QueueTable title="Generations, by model and priority" queues={generations} />
+          <PriorityTable title="Prompts" what="Subject" queues={prompts} />
+          <PriorityTable title="Generations" what="Model" queues={generations} />
           <QueueTable title="Other steps" queues={steps} />
         </>
       )}

@@ -6,12 +6,14 @@ import { nextTheme, theme } from "./theme";
 import { useStore } from "./store";
 
 const SCREENS = [
-  { screen: "", name: "Ask", key: "a" },
-  { screen: "runs", name: "Runs", key: "r" },
-  { screen: "hosts", name: "Hosts", key: "h" },
-  { screen: "queues", name: "Queues", key: "q" },
-  { screen: "dead", name: "Dead letters", key: "d" },
+  { screen: "", name: "Ask", rest: null, key: "a" },
+  { screen: "runs", name: "Runs", rest: null, key: "r" },
+  { screen: "hosts", name: "Hosts", rest: null, key: "h" },
+  { screen: "queues", name: "Queues", rest: null, key: "q" },
+  { screen: "dead", name: "Dead", rest: "letters", key: "d" },
 ] as const;
+
+const THEME_SIGNS = { system: "◐", light: "○", dark: "●" } as const;
 
 export function Navigation({ route, onHelp }: { route: Route; onHelp: () => void }) {
   const chosen = useStore(theme);
@@ -21,9 +23,10 @@ export function Navigation({ route, onHelp }: { route: Route; onHelp: () => void
     <header className="bar">
       <a className="brand" href="#/">promptbus</a>
       <nav aria-label="Screens">
-        {SCREENS.map(({ screen, name, key }) => (
+        {SCREENS.map(({ screen, name, rest, key }) => (
           <a key={screen} href={`#/${screen}`} aria-current={screen === current ? "page" : undefined} title={`g ${key}`}>
             {name}
+            {rest && <span className="wide-only">{rest}</span>}
             {screen === "dead" && Boolean(letters.data?.num) && (
               <span className="count" aria-label={`${letters.data?.label} open`}>{letters.data?.label}</span>
             )}
@@ -32,7 +35,8 @@ export function Navigation({ route, onHelp }: { route: Route; onHelp: () => void
       </nav>
       <div className="bar-end">
         <button type="button" className="quiet" onClick={nextTheme} title="Light, dark, or as the system has it (t)">
-          <span className="wide-only">Theme: </span>{chosen}
+          <span className="wide-only">{`theme ${chosen}`}</span>
+          <span className="narrow-only" aria-label={`Theme: ${chosen}`} role="img">{THEME_SIGNS[chosen]}</span>
         </button>
         <button type="button" className="quiet" onClick={onHelp} aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)">?</button>
       </div>
