@@ -38,14 +38,19 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(REPOSITORY), **variables}
 
 
-def python(*arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> Done:
+def python(
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = PATIENCE_S,
+) -> Done:
     """Run this interpreter to its end."""
     done = subprocess.run(
         [sys.executable, *arguments],
         env=dict(env or environment()),
         input=stdin,
         capture_output=True,
-        timeout=PATIENCE_S,
+        timeout=timeout_s,
         check=False,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
