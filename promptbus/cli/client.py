@@ -8,29 +8,13 @@ import anyio
 from rich.status import Status
 
 from bus.prompt_client import PromptClient
-from contracts.errors import NotReady
 from promptbus.cli.shell import err
 from promptbus.endpoint import read_endpoint
-from promptbus.process import Process, open_process
+from promptbus.process import Process
+from promptbus.running import running
 from promptbus.settings import Settings
 
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Process]:
-    """The promptbus of the settings, or the one that runs on the data folder.
-
-    Raises: NotReady where none runs, BusUnavailable.
-    """
-    if settings.address() is None:
-        endpoint = read_endpoint(settings.data_dir)
-        if endpoint is None:
-            raise NotReady(
-                f"no promptbus runs on {settings.data_dir}",
-                cure="start one: promptbus up; or name a NATS server with --nats-url",
-            )
-        settings = settings.with_address(endpoint.address())
-    async with open_process(settings, "cli") as process:
-        yield process
+__all__ = ["open_client", "running", "running_or_own", "wait_for_signal"]
 
 
 @asynccontextmanager
