@@ -180,6 +180,9 @@ class RunFeed:
         if log is None:
             return None
         offset = min((position.offset, *log.rewinds[position.num_rewinds :]))
+        if position.attempt <= self._num_done:
+            # Who comes back may have heard more than the attempt answered in the end.
+            offset = min(offset, log.end)
         is_rewound = offset < position.offset
         position.num_rewinds = len(log.rewinds)
         text = log.read(max(offset, log.begin))

@@ -175,9 +175,17 @@ async def open_house(
 
 
 @asynccontextmanager
-async def serve(app: FastAPI, limits: ApiLimits | None = None) -> AsyncIterator[int]:
-    """Serve ``app`` with uvicorn on a free port of loopback; yields the port."""
+async def serve(
+    app: FastAPI, limits: ApiLimits | None = None, *, send_buffer_bytes: int | None = None
+) -> AsyncIterator[int]:
+    """Serve ``app`` with uvicorn on a free port of loopback; yields the port.
+
+    With ``send_buffer_bytes`` the kernel holds no more than about that for a client that does not
+    read; it is megabytes otherwise.
+    """
     with socket.socket() as listener:
+        if send_buffer_bytes is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
         listener.bind(("127.0.0.1", 0))
         options = (limits or ApiLimits()).uvicorn_options()
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, **options)
