@@ -7,7 +7,7 @@ from bus.presence_board import PresenceBoard
 from contracts.errors import NoExecutor, UnknownModel, UnknownStrategy
 from contracts.generation import Source
 from contracts.message import Message
-from contracts.presence import HostReport, ModelReport
+from contracts.presence import HostReport, ModelReport, Presence
 
 
 class Residence(Message):
@@ -46,10 +46,16 @@ class Catalogue:
 
     def __init__(self, board: PresenceBoard) -> None:
         self._board = board
+        self._built_of: Sequence[Presence] | None = None
+        self._models: tuple[CatalogueModel, ...] = ()
 
     async def models(self) -> tuple[CatalogueModel, ...]:
         """All models, the ablest first. Raises: BusUnavailable."""
-        return build_catalogue(await self._board.hosts())
+        present = await self._board.present()
+        if present is not self._built_of:
+            self._models = build_catalogue(await self._board.hosts())
+            self._built_of = present
+        return self._models
 
     async def check_wishes(self, model: str | None, strategy: str | None) -> None:
         """Refuse a model or strategy that no executor serves, if any executor is present.
