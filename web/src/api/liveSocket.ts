@@ -1,6 +1,10 @@
 import { apiKey, askForKey } from "./apiKey";
+import { createStore } from "../shell/store";
 import { base } from "./client";
 import type { LiveMessage } from "./types";
+
+/** How often a socket was lost; whoever watches the server looks at once. */
+export const numLost = createStore(0);
 
 export type LiveStatus = "connecting" | "open" | "lost" | "ended";
 
@@ -78,6 +82,7 @@ export class LiveSocket {
     if (this.isOver) return;
     if (code === UNAUTHORIZED) askForKey();
     this.listener.onStatus("lost");
+    numLost.set(numLost.get() + 1);
     this.timer = window.setTimeout(() => this.connect(), this.pauseMs * (0.75 + Math.random() / 2));
     this.pauseMs = Math.min(LONGEST_PAUSE_MS, this.pauseMs * 2);
   }

@@ -36,7 +36,6 @@ export function Composer({ initial, label = "Prompt", rows = 5 }: ComposerProps)
   return (
     <form
       className="composer"
-      aria-label={label}
       onSubmit={(event) => {
         event.preventDefault();
         send();

@@ -24,7 +24,7 @@ export function HomeColumn({ again }: { again: string | null }) {
   });
   const draft = started.data ? draftAgain(started.data) : null;
   return (
-    <section className="ask-column" aria-label="Prompt">
+    <section className="ask-column" aria-label="Ask">
       <h1>{again ? "Ask again" : "Ask"}</h1>
       <Composer key={draft ? "again" : "new"} initial={draft} />
       <RecentRuns />

@@ -1,12 +1,18 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 
+import { numLost } from "../api/liveSocket";
 import { healthQuery } from "../api/queries";
 import { problemOf } from "../api/problem";
+import { useStore } from "./store";
 
 /** Says when the server cannot be reached or lacks a part; silent as long as all is well. */
 export function HealthBanner() {
-  const { data, error } = useQuery(healthQuery);
+  const { data, error, refetch } = useQuery(healthQuery);
+  const lost = useStore(numLost);
+  useEffect(() => {
+    if (lost > 0) void refetch();
+  }, [lost, refetch]);
   const queries = useQueryClient();
   const wasAway = useRef(false);
   useEffect(() => {
