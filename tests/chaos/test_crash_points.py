@@ -12,6 +12,8 @@ from contracts.event import RunAnswered
 from promptbus.settings import load_settings
 from tests.chaos.crash_scene import Ended, play
 
+pytestmark = pytest.mark.slow
+
 # Scenes mostly wait for leases to run out, so many may do so at once.
 SCENES_AT_ONCE = 10
 # What only clients publish; all else is the actors' own.
