@@ -43,6 +43,8 @@ class AnswerPrinter:
         self.clear()
         if isinstance(item, Token):
             self._begin(item.attempt)
+            if item.delta.offset < len(self._printed):
+                self._take_back(item.delta.offset)
             self._write(item.delta.text)
             return
         event = item.event
@@ -72,6 +74,13 @@ class AnswerPrinter:
                 out.file.write("\n")
             say_on_stderr(f"the validator sent it back; attempt {attempt}")
         self._attempt, self._printed = attempt, ""
+
+    def _take_back(self, num_kept: int) -> None:
+        """Begin the answer anew, of which only the first characters still hold."""
+        kept, self._printed = self._printed[:num_kept], ""
+        if self._at_once:
+            say_on_stderr("\nanother executor began anew")
+        self._write(kept)
 
     def _write(self, text: str) -> None:
         self._printed += text
