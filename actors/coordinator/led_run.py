@@ -73,6 +73,11 @@ class LedRun:
         return outcome is not None
 
     @property
+    def outcome(self) -> Outcome | None:
+        """The run's final event, once there is one: its own, or what somebody else wrote first."""
+        return self._journal.outcome
+
+    @property
     def deadline_s(self) -> float:
         """Seconds this lease may take."""
         return max(0.0, self._deadline_s - (time.monotonic() - self._started_s))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from nats.js.errors import NotFoundError
+
 from bus.journal import Written
 from bus.publisher import Published
 from contracts import subjects
@@ -23,24 +25,43 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 Listener = Callable[[JournalEntry], None]
 
 
+class SmallLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+
+    def time(self) -> float:
+        """Seconds since the loop was made."""
+        return self.now_s
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A task in the queue, by its place."""
+
+    sequence: int
+    task: Task
+
+
 @dataclass
 class SmallBus:
     """All that processes share. First writer wins, as the server's compare-and-set has it."""
 
     run_id: str
     journal: dict[str, JournalEntry] = field(default_factory=dict)
-    tasks: list[Task] = field(default_factory=list)
+    tasks: list[Queued] = field(default_factory=list)
+    taken: set[int] = field(default_factory=set)
     news: list[JournalEntry] = field(default_factory=list)
-    message_ids: set[str] = field(default_factory=set)
+    sequences: dict[str, int] = field(default_factory=dict)
     processes: list["Process"] = field(default_factory=list)
-    num_refused: int = 0
 
     def store(self, subject: str, event: Event) -> tuple[JournalEntry, bool]:
         """Store ``event`` unless the subject is taken; what stands there, and whether it is it."""
         place = subjects.parse_run(subject)
         standing = self.journal.get(place.step)
         if standing is not None:
-            self.num_refused += 1
             return standing, False
         sequence = len(self.journal) + 1
         entry = JournalEntry(
@@ -92,16 +113,31 @@ class Process:
     async def send(self, _subject: str, message: Message, *, message_id: str) -> None:
         """Put a task into its queue, unless its id was there before."""
         await asyncio.sleep(0)
-        if message_id not in self.bus.message_ids and isinstance(message, Task):
-            self.bus.message_ids.add(message_id)
-            self.bus.tasks.append(message)
+        sequences = self.bus.sequences
+        if message_id not in sequences and isinstance(message, Task):
+            sequences[message_id] = len(sequences) + 1
+            self.bus.tasks.append(Queued(sequences[message_id], message))
 
     async def publish(
         self, subject: str, message: Message, *, message_id: str, **_options: Any
     ) -> Published:
         """As :meth:`send`, and say where it lies."""
         await self.send(subject, message, message_id=message_id)
-        return Published(1, duplicate=False)
+        return Published(self.bus.sequences[message_id], duplicate=False)
+
+    @property
+    def jetstream(self) -> "Process":
+        """The queue of tasks, where RunJournal looks for one."""
+        return self
+
+    async def get_msg(self, _stream: str, seq: int) -> None:
+        """Whether a task still waits or is worked on.
+
+        Raises: NotFoundError.
+        """
+        await asyncio.sleep(0)
+        if seq not in self.bus.taken and all(one.sequence != seq for one in self.bus.tasks):
+            raise NotFoundError
 
 
 class SmallStages:
