@@ -14,7 +14,7 @@ from api.limits import ApiLimits
 from bus.connection import BusAddress
 from contracts.actor_kind import ActorKind
 from tests.api.house import SlowExecutor, open_house, serve
-from tests.api.live_client import Page
+from tests.api.live_client import Page, listening
 from tests.api.test_live import STORY
 
 LIGHT = tuple(kind for kind in ActorKind if kind is not ActorKind.EXECUTOR)
@@ -57,6 +57,14 @@ def _connect(raw: socket.socket, port: int) -> None:
     raw.setblocking(False)
 
 
+def _rest_of(raw: socket.socket) -> bytes:
+    told = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := raw.recv(1 << 16):
+            told += piece
+    return told
+
+
 @pytest.mark.parametrize(
     ("num_clients", "num_slow"), [(40, 4), pytest.param(200, 20, marks=pytest.mark.slow)]
 )
@@ -93,3 +101,41 @@ async def test_clients_that_do_not_read_are_cut_off_and_harm_nobody(
             assert page.text == {1: whole.output}
             assert page.events == readers[0].events
         assert len(house.client.stored._by_run) == 0
+
+
+async def test_a_stream_that_is_not_read_is_cut_off_and_gone_on_from_its_last_id(
+    address: BusAddress, data_dir: Path
+) -> None:
+    limits = ApiLimits(send_timeout_s=0.5)
+    torrent = SlowExecutor(word=WORD, pause_s=0.01)
+    async with (
+        open_house(address, data_dir, kinds=LIGHT, slow=torrent, limits=limits) as house,
+        serve(house.app, limits, send_buffer_bytes=SMALL_BUFFER) as port,
+        house.http() as http,
+    ):
+        wanted = {**STORY, "max_tokens": NUM_WORDS}
+        run_id = (await http.post("/orchestrator/run?wait_s=0", json=wanted)).json()["run_id"]
+        path = f"/orchestrator/runs/{run_id}/stream"
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        await anyio.to_thread.run_sync(_connect, raw, port)
+        raw.setblocking(True)
+        with raw, anyio.fail_after(30):
+            raw.sendall(f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode())
+            await house.client.wait(run_id)
+            await anyio.sleep(3 * limits.send_timeout_s)
+            told = await anyio.to_thread.run_sync(_rest_of, raw)
+        assert b"event: token" in told
+        assert b"event: done" not in told
+        page = Page()
+        for line in told.decode(errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                if line.startswith("data: "):
+                    page.take(json.loads(line.removeprefix("data: ")))
+        async with listening(
+            f"http://127.0.0.1:{port}{path}", **{"Last-Event-ID": page.cursor}
+        ) as events:
+            async for sent in events:
+                page.take(sent.data)
+        assert page.done is not None
+        assert page.text == {1: page.done["output"]}
