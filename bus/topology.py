@@ -304,7 +304,9 @@ async def ensure_stream(jetstream: JetStreamContext, config: StreamConfig) -> No
         if exc.err_code != _NAME_IN_USE or config.name is None:
             raise
         found = (await jetstream.stream_info(config.name)).config
-        raise drift(f"stream {config.name}", config.as_dict(), found.as_dict()) from exc
+        differs = drift(f"stream {config.name}", config.as_dict(), found.as_dict())
+        if differs is not None:
+            raise differs from exc
 
 
 async def ensure_consumer(jetstream: JetStreamContext, consumer: Consumer) -> None:

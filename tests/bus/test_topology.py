@@ -86,7 +86,7 @@ async def test_many_processes_may_make_it_at_once(nats_server: NatsServer) -> No
     ("name", "changes", "field"),
     [
         (RUNS, {"max_age_s": 3600.0}, "max_age"),
-        (TASKS, {"max_bytes": 1024 * 1024}, "max_bytes"),
+        (TASKS, {"max_bytes": -1}, "max_bytes"),
         (PROMPTS, {"retention": RetentionPolicy.LIMITS}, "retention"),
         (RUNS, {"republish_to": None}, "republish"),
         (SPANS, {"synced": True}, "persist_mode"),
@@ -196,3 +196,13 @@ async def test_what_a_restarted_server_forgot_is_made_again(nats_server: NatsSer
         await Publisher(connection, "test").publish(subjects.tasks(ActorKind.ANALYZER), task)
         info = await connection.jetstream.consumer_info(TASKS, "analyzer")
         assert info.num_pending == 1
+
+
+async def test_a_limit_that_was_raised_by_hand_is_left_as_it_is(nats_server: NatsServer) -> None:
+    async with Connection(nats_server.address, "test") as connection:
+        await ensure(connection.jetstream, declare())
+        config = (await connection.jetstream.stream_info(RUNS)).config
+        config.max_bytes = 2 * (config.max_bytes or 0)
+        await connection.jetstream.update_stream(config)
+        await ensure(connection.jetstream, declare())
+        assert (await connection.jetstream.stream_info(RUNS)).config.max_bytes == config.max_bytes
