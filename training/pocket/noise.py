@@ -34,8 +34,11 @@ def _typo(text: str, rng: random.Random) -> str:
 
 
 def _stray(text: str, rng: random.Random, strays: list[str]) -> str:
+    """Put a word between two others; next to a slot it would seem to belong to what is asked."""
     words = text.split(" ")
-    words.insert(rng.randrange(len(words)), rng.choice(strays))
+    places = [at for at in range(1, len(words)) if words[at - 1] and words[at]]
+    if places:
+        words.insert(rng.choice(places), rng.choice(strays))
     return " ".join(words)
 
 

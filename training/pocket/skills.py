@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable
 
 from training.pocket.exchange import Exchange, compose, contract, quoted
@@ -258,10 +259,19 @@ class Skills:
         }
         for kind in ("topic", "place", "foreign"):
             slots[kind] = disturb_item(self._world.filler(kind, language, split, rng), rng)
+        # What no language can be seen in is answered in English.
+        is_bare = not re.search(r"[^\W\d]", re.sub(r"\{\w+\}", "", template))
+        spoken = Language.ENGLISH if is_bare else language
         prompt = compose(
-            template, slots, world=self._world, language=language, split=split, rng=rng
+            template,
+            slots,
+            world=self._world,
+            language=language,
+            split=split,
+            rng=rng,
+            is_addressed=not is_bare,
         )
-        return self._told("unknown", prompt, language, {})
+        return self._told("unknown", prompt, spoken, {})
 
     def _too_large(self, language: Language, split: Split, rng: random.Random) -> Exchange:
         slots = {
