@@ -15,7 +15,11 @@ from tests.api.house import SLOW, SlowExecutor, open_house, serve, until
 RUN = {"prompt": "Say: hello", "model": "echo", "max_attempts": 1}
 DIRECT = {"prompt": "Say: hello", "model": "echo"}
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "Say: hello"}]}
-CALLS = [("/orchestrator/run", RUN), ("/inference/", DIRECT), ("/v1/chat/completions", CHAT)]
+CALLS: list[tuple[str, dict[str, object]]] = [
+    ("/orchestrator/run", RUN),
+    ("/inference/", DIRECT),
+    ("/v1/chat/completions", CHAT),
+]
 
 
 def keyed(key: str, **more: str) -> dict[str, str]:
