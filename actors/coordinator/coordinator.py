@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import anyio
 from anyio.abc import TaskStatus
@@ -136,22 +137,29 @@ class Coordinator:
             await bury(self._publisher, self.kind, delivery, poison, run.run_id)
             await run.fail(poison)
             return
-        async with self._attempts.begin(run.run_id, before, delivery.num_delivered) as attempt:
-            if before.num_deaths < _POLICY.alone_from:
+        work = self._attempts.begin(run.run_id, before, delivery.num_delivered)
+        if before.num_deaths < _POLICY.alone_from:
+            async with work:
                 await self._lead_to_outcome(run, trace_id)
-            else:
-                await self._lead_suspect(run, trace_id, attempt)
+        else:
+            await self._lead_suspect(run, trace_id, work)
 
-    async def _lead_suspect(self, run: LedRun, trace_id: str | None, attempt: Attempt) -> None:
+    async def _lead_suspect(
+        self, run: LedRun, trace_id: str | None, work: AbstractAsyncContextManager[Attempt]
+    ) -> None:
         """Begin while no other suspect does, so that the one that kills does so alone.
 
-        One that is survived for a moment is acquitted of the last deaths.
+        Waiting for that is no attempt. One that is survived for a moment is acquitted of the last
+        deaths.
         """
         fault: Exception | None = None
+        begun: list[Attempt] = []
         async with anyio.create_task_group() as tasks:
-            await tasks.start(self._hold_others_back, attempt)
+            await tasks.start(self._hold_others_back, begun)
             try:
-                await self._lead_to_outcome(run, trace_id)
+                async with work as attempt:
+                    begun.append(attempt)
+                    await self._lead_to_outcome(run, trace_id)
             except Exception as exc:
                 fault = exc
             tasks.cancel_scope.cancel()
@@ -159,12 +167,13 @@ class Coordinator:
             raise fault
 
     async def _hold_others_back(
-        self, attempt: Attempt, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+        self, begun: Sequence[Attempt], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         async with self._one_suspect:
             task_status.started()
             await anyio.sleep(SUSPICION_S)
-            await self._attempts.acquit(attempt, _POLICY.alone_from - 1)
+            for attempt in begun:
+                await self._attempts.acquit(attempt, _POLICY.alone_from - 1)
 
     async def _accept(self, delivery: Delivery) -> tuple[SubmitPrompt, Priority]:
         try:
