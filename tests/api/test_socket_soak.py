@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from api.limits import ApiLimits
 from bus.connection import BusAddress
 from contracts.actor_kind import ActorKind
-from tests.api.house import SlowExecutor, open_house, serve
+from tests.api.house import SlowExecutor, open_house, serve, until
 from tests.api.live_client import Page, listening
 from tests.api.test_live import STORY
 
@@ -139,3 +139,4 @@ async def test_a_stream_that_is_not_read_is_cut_off_and_gone_on_from_its_last_id
                 page.take(sent.data)
         assert page.done is not None
         assert page.text == {1: page.done["output"]}
+        await until(lambda: not len(house.client.stored._by_run))
