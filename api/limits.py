@@ -48,6 +48,8 @@ class ApiLimits:
         """What ``uvicorn.Config`` must be given for these limits to hold below the application."""
         return {
             "ws_max_size": self.max_body_bytes,
+            # Pieces of text are too small for it to be worth its time and its memory per socket.
+            "ws_per_message_deflate": False,
             "http": partial(
                 BoundedHttp,
                 head_timeout_s=self.head_timeout_s,
