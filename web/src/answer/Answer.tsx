@@ -20,7 +20,7 @@ export function Answer({ record }: { record: RunRecord }) {
         <p className="hint">Cancelled{view.stage ? ` while ${view.stage}` : ""}{view.reason ? `: ${view.reason}` : ""}.</p>
       )}
       {view?.accepted === false && view.findings.length > 0 && (
-        <p className="hint">The validator found: {view.findings.map((one) => one.detail || one.name).join("; ")}.</p>
+        <p className="hint">The validator found: {view.findings.map((one) => one.detail || one.name).join(" ")}</p>
       )}
       {view?.output && <div className="row end"><CopyButton text={view.output} label="copy answer" /></div>}
     </div>

@@ -26,10 +26,10 @@ export function Composer({ initial, label = "Prompt", rows = 5 }: ComposerProps)
   const send = () => {
     if (draft.prompt.trim() !== "" && !submit.isPending) submit.mutate(requestOf(draft));
   };
-  const onKey = (event: KeyboardEvent) => {
+  const onKey = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      send();
+      event.currentTarget.form?.requestSubmit();
     }
   };
   const num = numLimits(draft);

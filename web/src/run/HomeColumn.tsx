@@ -11,7 +11,7 @@ import { hashOf } from "../shell/route";
 const NUM_RECENT = 8;
 const ALL = { q: null, state: null, model: null, task_type: null, session_id: null };
 
-/** Where a new prompt is written, above the runs of late. */
+/** Where a new prompt is written, above the latest runs. */
 export function HomeColumn({ again }: { again: string | null }) {
   const started = useQuery({
     queryKey: ["started", again],
@@ -45,7 +45,7 @@ function RecentRuns() {
   }
   return (
     <div className="recent">
-      <h2>Of late</h2>
+      <h2>Recent runs</h2>
       <ul>
         {runs.map((run) => (
           <li key={run.run_id}>

@@ -17,7 +17,7 @@ export function RunHead({ record, status }: { record: RunRecord; status: LiveSta
   const started = events.find((event) => event.event_type === "RunStarted");
   const title = events.findLast((event) => event.event_type === "RunSummarized");
   const isOver = view !== null || record.error !== null;
-  const state = view?.state ?? (record.error ? "failed" : started ? "running" : "queued");
+  const state = view?.state ?? (record.error ? (record.error.code === "unknown_run" ? "unknown" : "failed") : started ? "running" : "queued");
   const isCancelling = events.some((event) => event.event_type === "CancelRequested") || cancel.isPending;
   const totalTokens = view?.execution_metrics?.["total_tokens"];
   return (
@@ -31,7 +31,7 @@ export function RunHead({ record, status }: { record: RunRecord; status: LiveSta
               {isCancelling ? "Cancelling…" : "Cancel"}
             </button>
           )}
-          <a className="button" href={hashOf("", null, { again: runId })}>Run again…</a>
+          {started && <a className="button" href={hashOf("", null, { again: runId })}>Run again…</a>}
         </span>
       </div>
       <dl className="facts">

@@ -28,7 +28,7 @@ function Home({ again }: { again: string | null }) {
 
 function Run({ runId, route }: { runId: string; route: Route }) {
   const { record, status } = useRun(runId);
-  const flow = useMemo(() => buildRunFlow(record), [record]);
+  const flow = useMemo(() => buildRunFlow(record.error ? null : record), [record]);
   const [chosen, setChosen] = useState(route.query.get("step"));
   const tab: Tab = route.query.get("tab") === "events" ? "events" : "waterfall";
   // As long as nobody chose one, the generation is what people come to see.

@@ -11,10 +11,18 @@ import { ShortcutsDialog } from "./ShortcutsDialog";
 import { useStore } from "./store";
 import { useShortcuts } from "./useShortcuts";
 
-const RunsScreen = lazy(() => import("../screens/RunsScreen"));
-const HostsScreen = lazy(() => import("../screens/HostsScreen"));
-const QueuesScreen = lazy(() => import("../screens/QueuesScreen"));
-const LettersScreen = lazy(() => import("../screens/LettersScreen"));
+const LATER = {
+  runs: () => import("../screens/RunsScreen"),
+  hosts: () => import("../screens/HostsScreen"),
+  queues: () => import("../screens/QueuesScreen"),
+  letters: () => import("../screens/LettersScreen"),
+};
+const RunsScreen = lazy(LATER.runs);
+const HostsScreen = lazy(LATER.hosts);
+const QueuesScreen = lazy(LATER.queues);
+const LettersScreen = lazy(LATER.letters);
+// Once the first screen stands, the others are fetched, so that they open when the server is away.
+const LATER_MS = 1_500;
 
 /** The page: its navigation, and the screen that its address names. */
 export function App() {
@@ -23,6 +31,10 @@ export function App() {
   const [isHelpOpen, setHelpOpen] = useState(false);
   useShortcuts(() => setHelpOpen((isOpen) => !isOpen));
   useTitle(route);
+  useEffect(() => {
+    const timer = window.setTimeout(() => void Promise.allSettled(Object.values(LATER).map((load) => load())), LATER_MS);
+    return () => window.clearTimeout(timer);
+  }, []);
   const main = useRef<HTMLElement>(null);
   return (
     <>

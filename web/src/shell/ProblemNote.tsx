@@ -20,6 +20,7 @@ export function ProblemNote({ problem, onRetry }: { problem: Told | ErrorInfo; o
   );
 }
 
+/** With a capital, unless it begins with a name such as a subject. */
 function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return /^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }

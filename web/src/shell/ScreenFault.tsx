@@ -15,7 +15,7 @@ export class ScreenFault extends Component<{ children: ReactNode }, { fault: Err
       <div className="empty" role="alert">
         <h1>This screen failed</h1>
         <p>{fault.message}</p>
-        <p>Nothing happened to your runs. <button type="button" onClick={() => this.setState({ fault: null })}>Show it again</button></p>
+        <p>Nothing happened to your runs. <button type="button" onClick={() => window.location.reload()}>Load the page again</button></p>
       </div>
     );
   }

@@ -7,7 +7,7 @@ export function formatMs(ms: number): string {
   const s = ms / 1000;
   if (s < 59.95) return `${s.toFixed(s < 9.995 ? 2 : 1)} s`;
   const whole = Math.round(s);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 === 0 ? "" : ` ${pad(whole % 60)} s`}`;
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;
 }
 
