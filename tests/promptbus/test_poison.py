@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from actors.retry_policy import POLICIES
 from bus.dead_letters import DeadLetters
 from bus.prompt_client import PromptClient
 from contracts.actor_kind import ActorKind
@@ -25,18 +26,21 @@ from tests.promptbus.conftest import QUICK
 
 LEASE_S = 1.0
 NUM_INNOCENT = 12
-LIGHT = tuple(kind for kind in ActorKind if kind is not ActorKind.EXECUTOR)
+EXECUTOR = "tests.promptbus.lethal_executor"
+COORDINATOR = "tests.promptbus.lethal_coordinator"
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Settings]:
-    """All actors but the executor, in one process; leases are short."""
+def town(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """All actors but one kind, the executor by default, in one process; leases are short."""
+    missing = getattr(request, "param", ActorKind.EXECUTOR)
+    kinds = [kind for kind in ActorKind if kind is not missing]
     with NatsServer(tmp_path / "nats", synced=False) as server, ExitStack() as stack:
         settings = Settings(data_dir=tmp_path / "data", preload=(), lease_s=LEASE_S).with_address(
             server.address
         )
         log = tmp_path / "actors.log"
-        stack.enter_context(started("actor", *LIGHT, log=log, env=_env(settings)))
+        stack.enter_context(started("actor", *kinds, log=log, env=_env(settings)))
         until_said(f"{ActorKind.SUMMARIZER} is serving", log)
         yield settings
 
@@ -47,7 +51,7 @@ async def test_a_prompt_that_kills_its_executors_is_poison_and_the_others_are_an
     async with open_process(town, "test") as process, _client(process) as client:
         killer = await _submit(client, "kill")
         innocent = [await _submit(client, f"number {n}") for n in range(NUM_INNOCENT)]
-        with _started_again(town, tmp_path) as deaths:
+        with _started_again(EXECUTOR, town, tmp_path) as deaths:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(deaths.watch)
                 views = [await _ended(client, run_id) for run_id in (killer, *innocent)]
@@ -58,7 +62,7 @@ async def test_a_prompt_that_kills_its_executors_is_poison_and_the_others_are_an
         assert poisoned.error is not None
         assert (poisoned.error.code, poisoned.error.retryable) == ("poison", False)
         assert [view.state for view in (*others, later)] == ["answered"] * (NUM_INNOCENT + 1)
-        assert deaths.number == 3
+        assert deaths.number == POLICIES[ActorKind.EXECUTOR].num_deaths
         letters = DeadLetters(process.connection, process.publisher, process.journal)
         (letter,) = await letters.page()
         assert (letter.run_id, letter.error.code) == (killer, "poison")
@@ -69,7 +73,7 @@ async def test_a_direct_generation_that_kills_is_told_to_its_caller(
 ) -> None:
     task = GenerateAnswer(run_id=new_run_id(), model="echo", prompt="kill", timeout_s=50)
     async with open_process(town, "test") as process, _client(process) as client:
-        with _started_again(town, tmp_path) as deaths:
+        with _started_again(EXECUTOR, town, tmp_path) as deaths:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(deaths.watch)
                 with pytest.raises(RemoteError) as caught:
@@ -78,18 +82,37 @@ async def test_a_direct_generation_that_kills_is_told_to_its_caller(
         assert caught.value.info.code == "poison"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("town", [ActorKind.COORDINATOR], indirect=True)
+async def test_a_prompt_that_kills_its_coordinators_is_poison_and_the_others_are_answered(
+    town: Settings, tmp_path: Path
+) -> None:
+    async with open_process(town, "test") as process, _client(process) as client:
+        killer = await _submit(client, "kill")
+        innocent = [await _submit(client, f"number {n}") for n in range(NUM_INNOCENT)]
+        with _started_again(COORDINATOR, town, tmp_path) as deaths:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(deaths.watch)
+                poisoned, *others = [await _ended(client, one) for one in (killer, *innocent)]
+                tasks.cancel_scope.cancel()
+        assert poisoned.error is not None
+        assert poisoned.error.code == "poison"
+        assert [view.state for view in others] == ["answered"] * NUM_INNOCENT
+        assert deaths.number == POLICIES[ActorKind.COORDINATOR].num_deaths
+
+
 class _Deaths:
     """A process that is started again whenever it ended, and how often it did."""
 
-    def __init__(self, settings: Settings, log: Path) -> None:
+    def __init__(self, module: str, settings: Settings, log: Path) -> None:
         self.number = 0
+        self._command = [sys.executable, "-m", module]
         self._env = _env(settings)
         self._log = log.open("wb")
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.promptbus.lethal_executor"]
-        return subprocess.Popen(command, env=self._env, stdout=self._log, stderr=self._log)
+        return subprocess.Popen(self._command, env=self._env, stdout=self._log, stderr=self._log)
 
     async def watch(self) -> None:
         """Start it again until cancelled."""
@@ -107,8 +130,8 @@ class _Deaths:
 
 
 @contextmanager
-def _started_again(settings: Settings, folder: Path) -> Iterator[_Deaths]:
-    deaths = _Deaths(settings, folder / "lethal.log")
+def _started_again(module: str, settings: Settings, folder: Path) -> Iterator[_Deaths]:
+    deaths = _Deaths(module, settings, folder / "lethal.log")
     try:
         yield deaths
     finally:
