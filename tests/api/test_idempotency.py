@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2
@@ -15,7 +16,7 @@ from tests.api.house import SLOW, SlowExecutor, open_house, serve, until
 RUN = {"prompt": "Say: hello", "model": "echo", "max_attempts": 1}
 DIRECT = {"prompt": "Say: hello", "model": "echo"}
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "Say: hello"}]}
-CALLS: list[tuple[str, dict[str, object]]] = [
+CALLS: list[tuple[str, dict[str, Any]]] = [
     ("/orchestrator/run", RUN),
     ("/inference/", DIRECT),
     ("/v1/chat/completions", CHAT),
