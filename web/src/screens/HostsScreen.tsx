@@ -7,7 +7,7 @@ import { HostCard } from "../hosts/HostCard";
 import { ProblemNote } from "../shell/ProblemNote";
 
 /** The machines, their memory and their models; and who else is there. */
-export default function HostsScreen() {
+export function HostsScreen() {
   const hosts = useQuery(hostsQuery);
   const actors = useQuery(actorsQuery);
   const found = hosts.data?.hosts ?? [];

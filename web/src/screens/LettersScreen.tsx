@@ -11,7 +11,7 @@ const STATES = ["open", "replayed", "dropped"] as const;
 type State = (typeof STATES)[number];
 
 /** What nobody could handle: look, correct, send again, or drop. */
-export default function LettersScreen({ route }: { route: Route }) {
+export function LettersScreen({ route }: { route: Route }) {
   const asked = route.query.get("state");
   const state = STATES.find((one) => one === asked) ?? null;
   const found = useInfiniteQuery(lettersQuery(state));

@@ -11,7 +11,7 @@ import { StreamTable } from "../queues/StreamTable";
 import { ProblemNote } from "../shell/ProblemNote";
 
 /** What waits, where, and how that changed of late. */
-export default function QueuesScreen() {
+export function QueuesScreen() {
   const queues = useQuery(queuesQuery);
   const streams = useQuery(streamsQuery);
   const found = queues.data?.queues ?? [];

@@ -10,7 +10,7 @@ import { ProblemNote } from "../shell/ProblemNote";
 import { go, hashOf, type Route } from "../shell/route";
 
 /** All runs, the newest first; its filters are in the address, so that a link finds the same. */
-export default function RunsScreen({ route }: { route: Route }) {
+export function RunsScreen({ route }: { route: Route }) {
   const filters = filtersOf(route.query);
   const found = useInfiniteQuery(runsQuery(filters));
   useFreshRuns();

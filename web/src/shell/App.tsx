@@ -1,7 +1,11 @@
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { apiKey } from "../api/apiKey";
 import { AskScreen } from "../screens/AskScreen";
+import { HostsScreen } from "../screens/HostsScreen";
+import { LettersScreen } from "../screens/LettersScreen";
+import { QueuesScreen } from "../screens/QueuesScreen";
+import { RunsScreen } from "../screens/RunsScreen";
 import { HealthBanner } from "./HealthBanner";
 import { KeyDialog } from "./KeyDialog";
 import { Navigation } from "./Navigation";
@@ -11,19 +15,6 @@ import { ShortcutsDialog } from "./ShortcutsDialog";
 import { useStore } from "./store";
 import { useShortcuts } from "./useShortcuts";
 
-const LATER = {
-  runs: () => import("../screens/RunsScreen"),
-  hosts: () => import("../screens/HostsScreen"),
-  queues: () => import("../screens/QueuesScreen"),
-  letters: () => import("../screens/LettersScreen"),
-};
-const RunsScreen = lazy(LATER.runs);
-const HostsScreen = lazy(LATER.hosts);
-const QueuesScreen = lazy(LATER.queues);
-const LettersScreen = lazy(LATER.letters);
-// Once the first screen stands, the others are fetched, so that they open when the server is away.
-const LATER_MS = 1_500;
-
 /** The page: its navigation, and the screen that its address names. */
 export function App() {
   const route = useRoute();
@@ -31,10 +22,6 @@ export function App() {
   const [isHelpOpen, setHelpOpen] = useState(false);
   useShortcuts(() => setHelpOpen((isOpen) => !isOpen));
   useTitle(route);
-  useEffect(() => {
-    const timer = window.setTimeout(() => void Promise.allSettled(Object.values(LATER).map((load) => load())), LATER_MS);
-    return () => window.clearTimeout(timer);
-  }, []);
   const main = useRef<HTMLElement>(null);
   return (
     <>
@@ -45,9 +32,7 @@ export function App() {
       <HealthBanner />
       <main ref={main} tabIndex={-1} data-screen={route.screen || "ask"}>
         <ScreenFault key={route.screen}>
-          <Suspense fallback={<p className="empty">…</p>}>
-            <Screen route={route} />
-          </Suspense>
+          <Screen route={route} />
         </ScreenFault>
       </main>
       {isHelpOpen && <ShortcutsDialog onClose={() => setHelpOpen(false)} />}
