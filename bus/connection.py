@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 # nats-py gives up after 60 tries by default and then closes for good; a bus client never should.
 FOREVER = -1
 RECONNECT_WAIT_S = 0.25
-# Two missed pings 2 s apart reveal a frozen server; the default would take four minutes.
-PING_INTERVAL_S = 2
+# Two missed pings 1 s apart reveal a frozen server; the default would take four minutes.
+PING_INTERVAL_S = 1
 MAX_OUTSTANDING_PINGS = 2
 # A drain with unread subscriptions would otherwise hang for 30 s.
 DRAIN_TIMEOUT_S = 5

@@ -12,7 +12,7 @@ from typing import Final
 LEASE_S = 3.0
 _FREEZE_S = (LEASE_S + 1, LEASE_S + 3)
 # One fault after the other: a process that is killed takes a second of a core to be back.
-FAULT_EVERY_S = 1.3
+FAULT_EVERY_S = 1.5
 RUNS_PER_S = 8.0
 # How long a process is left alone once its fault is over. A cluster takes longer to be whole: its
 # elections take up to nine seconds, and the server that was away catches up.
