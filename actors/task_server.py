@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 import anyio
-from opentelemetry import propagate, trace
 
 from actors.actor import Actor, failed_step
 from actors.retry_policy import POLICIES
@@ -17,10 +16,10 @@ from bus.publisher import Publisher
 from bus.pull_worker import Delivery, Reject, Retry
 from bus.token_stream import TokenWriter
 from bus.wait_stream import WaitWriter
-from contracts import semconv, subjects
+from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.dead_letter import DeadLetter
-from contracts.envelope import CE_SOURCE, CE_TYPE, decode, type_name
+from contracts.envelope import CE_SOURCE, CE_TYPE, TRACEPARENT, decode, type_name
 from contracts.errors import (
     MalformedMessage,
     MessageTooLarge,
@@ -30,11 +29,14 @@ from contracts.errors import (
 )
 from contracts.event import StepEvent, StepFailed
 from contracts.poison import Poison
+from contracts.run_context import working_for
+from contracts.span import Span
 from contracts.task import Task
+from contracts.trace_context import parse_traceparent
 from contracts.waiting import WaitNote
+from contracts.work_span import dead_span, host_of, work_span
 
 logger = logging.getLogger(__name__)
-tracer = trace.get_tracer("promptbus")
 
 # A second copy of a step this process works on already looks again after this long.
 DOUBLE_PAUSE_S = 2.0
@@ -43,6 +45,8 @@ MAX_DEAD_PAYLOAD_BYTES = 2 * 1024 * 1024
 BEGINS = "begins %s of %s, delivery %d, ask %d of %s"
 # A task may wait long behind others; so many ended runs are remembered to know what still counts.
 MAX_ENDED = 10_000
+# Of a task that was handed out more often, the latest so many tries are looked for.
+MAX_LOST = 50
 # After the first token, later ones are held together at most this long.
 HOLD_S = 0.02
 
@@ -105,12 +109,12 @@ class TaskServer:
         self._connection = connection
         self._journal = journal
         self._publisher = publisher
+        self._spans = publisher.spans
         self._policy = POLICIES[actor.kind]
         self._attempts = AttemptBoard(connection, publisher)
         self._alone = anyio.Lock()
         self._steps: dict[tuple[str, str], BusStep] = {}
         self._ended: dict[str, None] = {}
-        self._span_name = f"process {subjects.tasks(actor.kind)}"
 
     @property
     def num_in_flight(self) -> int:
@@ -135,7 +139,8 @@ class TaskServer:
         try:
             task = self._decode(delivery)
             run_id = task.run_id
-            await self._serve(task, delivery)
+            with working_for(run_id):
+                await self._serve(task, delivery)
         except MalformedMessage as exc:
             # The task, or what stands where its event belongs, is none of ours; nor will it be.
             await self._bury(delivery, exc, run_id)
@@ -150,7 +155,10 @@ class TaskServer:
             WaitWriter(self._connection, task.run_id, task.attempt),
         )
         try:
+            if delivery.num_delivered > 1:
+                await self._close_lost(task, delivery.num_delivered)
             if self._may_be_done(task, delivery) and await self._is_done(task):
+                await self._complete_trace(task)
                 return
             await self._try(task, step, delivery)
         finally:
@@ -166,7 +174,7 @@ class TaskServer:
                 num_deaths=before.num_deaths,
                 num_tries=delivery.num_delivered - 1,
             )
-            await self._bury(delivery, poison, task.run_id)
+            await self._bury(delivery, poison, task.run_id, task.step)
             await self._write(task, failed_step(task, poison))
             return
         is_suspect = before.num_deaths >= self._policy.alone_from
@@ -213,21 +221,32 @@ class TaskServer:
             task.ask,
             delivery.headers.get(CE_SOURCE),
         )
-        with tracer.start_as_current_span(
-            self._span_name,
-            context=propagate.extract(dict(delivery.headers)),
-            kind=trace.SpanKind.CONSUMER,
-            attributes={
-                semconv.RUN_ID: task.run_id,
-                semconv.ACTOR: str(task.actor),
-                semconv.STEP: task.step,
-                semconv.ATTEMPT: task.attempt,
-                semconv.MESSAGING_SYSTEM: "nats",
-                semconv.MESSAGING_OPERATION_TYPE: "process",
-            },
-        ):
+        begin_ns = _now_ns()
+
+        def span(end_ns: int | None = None, error: str = "") -> Span:
+            return work_span(
+                task.run_id,
+                task.step,
+                delivery.num_delivered,
+                begin_ns=begin_ns,
+                end_ns=end_ns,
+                host=host_of(self._publisher.source),
+                error=error,
+            )
+
+        end = self._spans.begin(f"{task.run_id}/{task.step}", span)
+        try:
             event = await self._work(task, step, delivery, attempt)
-            await self._write(task, event)
+        except Retry as exc:
+            fault = exc.__cause__
+            error = fault.code if isinstance(fault, PromptbusError) else Unexpected.code
+            await self._spans.send([span(_now_ns(), error)])
+            raise
+        finally:
+            end()
+        if delivery.num_delivered > 1:
+            event = event.model_copy(update={"num_delivered": delivery.num_delivered})
+        await self._write(task, event)
 
     async def _work(
         self, task: Task, step: BusStep, delivery: Delivery, attempt: Attempt
@@ -244,10 +263,10 @@ class TaskServer:
             if pause_s is not None:
                 attempt.failed()
                 raise Retry(pause_s) from exc
-            await self._bury(delivery, error, task.run_id)
+            await self._bury(delivery, error, task.run_id, task.step)
             return failed_step(task, error)
         if isinstance(event, StepFailed):
-            await self._bury(delivery, RemoteError(event.error), task.run_id)
+            await self._bury(delivery, RemoteError(event.error), task.run_id, task.step)
         return event
 
     async def _write(self, task: Task, event: StepEvent) -> None:
@@ -257,10 +276,29 @@ class TaskServer:
         except MessageTooLarge as exc:
             await self._journal.write(subject, failed_step(task, exc))
 
+        await self._complete_trace(task)
+
+    async def _complete_trace(self, task: Task) -> None:
+        """An event that came after its run's outcome is in no trace yet."""
+        if task.run_id in self._ended and task.actor is not ActorKind.SUMMARIZER:
+            await self._spans.finish(task.run_id, await self._journal.read(task.run_id))
+
+    async def _close_lost(self, task: Task, num_delivered: int) -> None:
+        """Whoever was handed the task before and is still said to work on it has died."""
+        earlier = {
+            work_span(task.run_id, task.step, number, begin_ns=0).span_id
+            for number in range(max(1, num_delivered - MAX_LOST), num_delivered)
+        }
+        await self._spans.close_lost(task.run_id, lambda span: span.span_id in earlier)
+
     async def _bury(
-        self, delivery: Delivery, error: PromptbusError, run_id: str | None = None
+        self,
+        delivery: Delivery,
+        error: PromptbusError,
+        run_id: str | None = None,
+        step: str | None = None,
     ) -> None:
-        await bury(self._publisher, self._actor.kind, delivery, error, run_id)
+        await bury(self._publisher, self._actor.kind, delivery, error, run_id=run_id, step=step)
 
 
 async def bury(
@@ -268,9 +306,11 @@ async def bury(
     actor: ActorKind,
     delivery: Delivery,
     error: PromptbusError,
+    *,
     run_id: str | None = None,
+    step: str | None = None,
 ) -> None:
-    """Write a dead letter: what came, why nobody could handle it, and for which run."""
+    """Write a dead letter: what came, why nobody could handle it, and for which run and step."""
     logger.warning("dead letter for %s: %s", actor, error)
     payload = delivery.data[:MAX_DEAD_PAYLOAD_BYTES].decode(errors="replace")
     letter = DeadLetter(
@@ -280,15 +320,22 @@ async def bury(
         payload=payload,
         is_whole=payload.encode() == delivery.data,
         run_id=run_id,
-        trace_id=_trace_id(delivery),
+        trace_id=run_id or _trace_id(delivery),
         num_delivered=delivery.num_delivered,
     )
     message_id = f"dead/{actor}/{delivery.subject}/{delivery.stream_sequence}"
     await publisher.publish(subjects.dead(actor), letter, message_id=message_id)
+    if run_id is not None:
+        span = dead_span(run_id, step, actor, message_id, time_ns=_now_ns(), error=error.code)
+        await publisher.spans.send([span])
 
 
 def _trace_id(delivery: Delivery) -> str | None:
     """The trace that the message belongs to, where it says so."""
-    context = propagate.extract(dict(delivery.headers))
-    found = trace.get_current_span(context).get_span_context()
-    return f"{found.trace_id:032x}" if found.is_valid else None
+    found = parse_traceparent(delivery.headers.get(TRACEPARENT))
+    return found.trace_id if found is not None else None
+
+
+def _now_ns() -> int:
+    """Now, in nanoseconds since the epoch, as exact as Jaeger keeps it."""
+    return time.time_ns() // 1000 * 1000

@@ -11,16 +11,15 @@ import uvloop
 from contracts.actor_kind import ActorKind
 from promptbus.bootstrap import serve_actors
 from promptbus.cli.client import wait_for_signal
+from promptbus.log_format import set_up_logging
 from promptbus.process import open_process
 from promptbus.settings import load_settings
-from promptbus.telemetry import set_up_logging, set_up_tracing
 
 
 async def main() -> None:
     """Serve until SIGTERM or SIGINT, as ``promptbus actor`` does."""
     kinds = tuple(ActorKind(name) for name in sys.argv[1:])
     set_up_logging("WARNING")
-    spans = set_up_tracing("group")
     async with open_process(load_settings(), "group") as process:
         stop = anyio.Event()
 
@@ -30,7 +29,6 @@ async def main() -> None:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(end_on_signal)
-            tasks.start_soon(spans.run, process.connection)
             await serve_actors(process, kinds, stop, lambda: print("serving", flush=True))
             tasks.cancel_scope.cancel()
 

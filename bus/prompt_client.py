@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import anyio
+from opentelemetry import propagate
 
 from bus.connection import Connection
 from bus.dead_letters import DeadLetters
@@ -27,6 +28,7 @@ from bus.stored_events import StoredEvents
 from bus.token_stream import Token
 from contracts import subjects
 from contracts.actor_kind import ActorKind
+from contracts.envelope import TRACEPARENT
 from contracts.errors import (
     DeadlineExceeded,
     MalformedMessage,
@@ -113,11 +115,15 @@ class PromptClient:
             if await self.claims.claim(run_id, request_digest(prompt, priority)):
                 return run_id
         command = prompt.model_copy(update={"run_id": run_id})
+        carrier = dict(headers or {})
+        if TRACEPARENT not in carrier:
+            # A program that is traced itself is linked to the run's trace.
+            propagate.inject(carrier)
         await self._publisher.publish(
             subjects.prompts(priority, run_id),
             command,
             message_id=run_id,
-            headers=headers,
+            headers=carrier,
             deadline_s=deadline_s,
         )
         return run_id
@@ -187,7 +193,8 @@ class PromptClient:
             raise RunFinished(run_id, finished.event.state)
         request = CancelRequested(run_id=run_id, reason=reason, requested_by=requested_by)
         await self.journal.write(subjects.run_event(run_id, subjects.CANCEL), request)
-        await self.queued.cancel(run_id, reason)
+        if await self.queued.cancel(run_id, reason):
+            await self._publisher.spans.finish(run_id, await self.journal.read(run_id))
 
     async def generate(
         self, task: GenerateAnswer, *, outlives_caller: bool = False
@@ -219,6 +226,7 @@ class PromptClient:
                     with anyio.CancelScope(shield=True):
                         await self._cancel_quietly(task.run_id)
                 raise
+            await run_journal.send_trace()
         if isinstance(event, StepFailed) and event.error.code == DeadlineExceeded.code:
             await self._cancel_quietly(task.run_id)
         if isinstance(event, AnswerGenerated):

@@ -11,13 +11,14 @@ import anyio
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError, OutboundBufferLimitError
 from nats.js.errors import APIError, NoStreamResponseError
-from opentelemetry import propagate
 
 from bus.connection import Connection
 from bus.payload_store import PayloadStore
-from contracts.envelope import Envelope, encode
+from bus.span_stream import SpanStream
+from contracts.envelope import TRACEPARENT, Envelope, encode
 from contracts.errors import BusDenied, BusUnavailable, QueueFull
 from contracts.message import Message
+from contracts.trace_context import traceparent_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +53,13 @@ class Published:
 
 
 class Publisher:
-    """Publishes for one process; ``source`` names it in every message."""
+    """Publishes for one process: ``source`` is its name in every message, ``spans`` its spans."""
 
-    def __init__(self, connection: Connection, source: str) -> None:
+    def __init__(
+        self, connection: Connection, source: str, spans: SpanStream | None = None
+    ) -> None:
         self._connection = connection
+        self.spans = spans or SpanStream(connection)
         self._payloads = PayloadStore(connection)
         self.source = source
 
@@ -114,8 +118,10 @@ class Publisher:
         headers: Mapping[str, str] | None,
     ) -> tuple[dict[str, str], bytes]:
         carrier = dict(headers or {})
-        if "traceparent" not in carrier:
-            propagate.inject(carrier)
+        if TRACEPARENT not in carrier:
+            belongs_to = traceparent_of(message)
+            if belongs_to is not None:
+                carrier[TRACEPARENT] = belongs_to
         envelope = Envelope(
             message=message,
             message_id=message_id or secrets.token_hex(8),

@@ -14,6 +14,7 @@ from contracts.errors import InvalidInput
 from contracts.event import RunCancelled, RunStarted
 from contracts.prompt import SubmitPrompt
 from contracts.run_stage import RunStage
+from contracts.run_started import make_run_started
 
 
 class QueuedRuns:
@@ -53,7 +54,9 @@ class QueuedRuns:
             for message in await self._direct.read_last(subjects.prompt_of_run(run_id)):
                 submitted = SubmitPrompt.model_validate_json(message.data)
                 priority = subjects.parse_prompts(message.subject)
-                return RunStarted(run_id=run_id, submitted=submitted, priority=priority)
+                return make_run_started(
+                    run_id, submitted, priority, message.headers, message.stored_at
+                )
         except (ValidationError, InvalidInput, NatsError):
             # A coordinator will say what is wrong with it.
             return None

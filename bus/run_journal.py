@@ -9,19 +9,19 @@ from types import TracebackType
 from typing import Self
 
 import anyio
-from opentelemetry import trace
 
 from bus.connection import Connection
 from bus.journal import Journal
 from bus.publisher import Publisher
 from bus.stored_events import StoredEvents
 from bus.task_queues import holds_task
-from contracts import semconv, subjects
+from contracts import subjects
 from contracts.errors import DeadlineExceeded, PromptbusError
 from contracts.event import (
     CancelRequested,
     Event,
     Outcome,
+    RunAnswered,
     RunCancelled,
     RunFailed,
     RunStarted,
@@ -29,10 +29,11 @@ from contracts.event import (
     StepFailed,
 )
 from contracts.journal_entry import JournalEntry
+from contracts.run_spans import run_spans
+from contracts.span import Span
 from contracts.task import GenerateAnswer, Task
 
 logger = logging.getLogger(__name__)
-tracer = trace.get_tracer("promptbus")
 
 # The republish may be lost with a leader: after this much silence the journal is read.
 SILENCE_S = 3.0
@@ -74,6 +75,8 @@ class RunJournal:
         self._stored = stored
         self._publisher = publisher
         self._events: dict[str, Event] = {}
+        self._entries: dict[str, JournalEntry] = {}
+        self._steps_asked: set[str] = set()
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._num_reconnects = 0
         self._forget: list[Callable[[], None]] = []
@@ -84,6 +87,7 @@ class RunJournal:
         self._forget = [
             self._stored.listen(self._learn, self.run_id),
             self._connection.on_reconnect(self._on_reconnect),
+            self._publisher.spans.watch(self),
         ]
         try:
             if not self._is_new:
@@ -167,12 +171,9 @@ class RunJournal:
         if isinstance(known, StepEvent):
             return known
         subject = task_subject(task)
-        attributes = {semconv.RUN_ID: self.run_id, semconv.STEP: task.step}
-        with tracer.start_as_current_span(
-            f"send {task_template(task)}", kind=trace.SpanKind.PRODUCER, attributes=attributes
-        ):
-            event = await self._ask_until_stored(task, subject, deadline_s, on_sent)
-            return event if event is not None else await self._fail_late(task, deadline_s)
+        self._steps_asked.add(task.step)
+        event = await self._ask_until_stored(task, subject, deadline_s, on_sent)
+        return event if event is not None else await self._fail_late(task, deadline_s)
 
     async def _ask_until_stored(
         self, task: Task, subject: str, deadline_s: float, on_sent: OnSent | None
@@ -252,6 +253,31 @@ class RunJournal:
             timer.cancel()
             del self._waiting[step]
 
+    @property
+    def num_changes(self) -> int:
+        """Grows with everything that becomes known of the run."""
+        return len(self._entries) + len(self._steps_asked)
+
+    def spans(self) -> list[Span]:
+        """The run's spans as far as they are known here."""
+        return run_spans(self.run_id, self._lines(), asked=self._steps_asked)
+
+    async def send_trace(self) -> None:
+        """Send the run's spans if it is over.
+
+        Whoever works while a run ends otherwise than answered may have written another event.
+        """
+        if not isinstance(self.outcome, RunAnswered) or self._events.keys() != self._entries.keys():
+            await self.refresh_quietly()
+        spans = self._publisher.spans
+        sent = {span.span_id for span in await spans.finish(self.run_id, self._lines())}
+        if sent and self._first_ask > 1:
+            # Whoever led the run before may have told of steps that nobody asked for again.
+            await spans.close_lost(self.run_id, lambda span: span.span_id not in sent)
+
+    def _lines(self) -> list[JournalEntry]:
+        return sorted(self._entries.values(), key=lambda entry: entry.sequence)
+
     async def refresh_quietly(self) -> None:
         """Read the journal anew; what cannot be read now is read after the next silence."""
         try:
@@ -267,6 +293,7 @@ class RunJournal:
             actor=task.actor,
             error=error.to_wire(),
             duration_ms=deadline_s * 1000,
+            num_delivered=0,
         )
         subject = subjects.step_event(self.run_id, task.actor, task.attempt)
         event = await self._write(subject, task.step, failed)
@@ -280,6 +307,7 @@ class RunJournal:
     def _learn(self, entry: JournalEntry) -> None:
         step = entry.subject.step
         self._events.setdefault(step, entry.event)
+        self._entries.setdefault(step, entry)
         if isinstance(entry.event, RunStarted):
             self.begun_at = entry.stored_at
         if isinstance(entry.event, (CancelRequested, RunCancelled, RunFailed)):

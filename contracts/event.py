@@ -4,6 +4,7 @@ Every event names its run. Events of a step also name the attempt and how long t
 ``Outcome`` events end the run. The subject says the node, the ``ce-type`` header the class.
 """
 
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -31,11 +32,18 @@ class PromptSubmitted(Event):
 
 
 class RunStarted(Event):
-    """A coordinator leads this prompt now; the first event of a journal but for a claim."""
+    """A coordinator leads this prompt now; the first event of a journal but for a claim.
+
+    ``accepted_at`` is when the prompt was stored in its queue, ``source`` who published it, and
+    ``traceparent`` the span it was published in, where that was a span of somebody else's.
+    """
 
     submitted: SubmitPrompt
     priority: Priority = Priority.NORMAL
     trace_id: str | None = None
+    accepted_at: datetime | None = None
+    source: str = ""
+    traceparent: str | None = None
 
 
 class CancelRequested(Event):
@@ -46,12 +54,17 @@ class CancelRequested(Event):
 
 
 class StepEvent(Event):
-    """The one result of one step."""
+    """The one result of one step.
+
+    ``num_delivered`` is how often the task had been handed out when an actor wrote this: 0 where
+    nobody took it in time.
+    """
 
     node: ClassVar[ActorKind | None] = None
 
     attempt: int = 1
     duration_ms: float = 0.0
+    num_delivered: int = Field(default=1, ge=0)
 
 
 class FoundWishes(Message):

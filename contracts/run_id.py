@@ -33,6 +33,14 @@ def derive_run_id(time_ms: int, *parts: str) -> str:
     return _uuid7(time_ms, digest[:10])
 
 
+def made_at_ms(run_id: str) -> int:
+    """When a UUIDv7 says it was made, in milliseconds since the epoch; any other id says nothing.
+
+    Some of our ids are derived from a time that was not theirs: whoever asks compares.
+    """
+    return int(run_id[:12], 16)
+
+
 def check_run_id(value: str) -> str:
     """``value`` itself when it is a run id.
 

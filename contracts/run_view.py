@@ -21,10 +21,11 @@ from contracts.event import (
     RunSummarized,
     StepFailed,
 )
-from contracts.flow import Flow, build_flow
+from contracts.flow import Flow, build_flow, with_details
 from contracts.journal_entry import JournalEntry
 from contracts.message import Message
 from contracts.prompt import TaskType
+from contracts.run_spans import run_spans
 from contracts.waiting import WaitReport
 
 
@@ -73,7 +74,8 @@ def build_run_view(run_id: str, journal: Sequence[JournalEntry]) -> RunView:
     started, ended = fields.get("started_at"), fields.get("ended_at")
     if started is not None and ended is not None:
         fields["total_time_ms"] = round((ended - started).total_seconds() * 1000, 3)
-    return RunView(**fields, flow=build_flow(journal))
+    flow = with_details(build_flow(run_spans(run_id, journal)), journal)
+    return RunView(**fields, flow=flow)
 
 
 def _fields_of(entry: JournalEntry) -> dict[str, Any]:

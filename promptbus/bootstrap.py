@@ -65,6 +65,7 @@ async def serve_actors(
             await _BUILDERS[kind](roster)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_watch_connection, process, stop)
+            tasks.start_soon(process.spans.run)
             for run in roster.background:
                 tasks.start_soon(run)
             await runtime.run(stop, lambda: _begin(ready))

@@ -18,11 +18,13 @@ from bus.connection import Connection
 from bus.journal import Journal
 from bus.presence_board import PresenceBoard
 from bus.publisher import Publisher
+from bus.span_stream import SpanStream
 from bus.stored_events import StoredEvents
 from bus.topology import Topology, declare, ensure, restore
 from contracts import subjects
 from contracts.errors import NotReady, PromptbusError
 from promptbus.settings import Settings
+from promptbus.telemetry import Tracing, read_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class Process:
     journal: Journal
     stored: StoredEvents
     board: PresenceBoard
+    spans: SpanStream
 
 
 @asynccontextmanager
@@ -71,11 +74,20 @@ async def open_process(
             "no NATS server is set", cure="set PROMPTBUS_NATS_URL, or run `promptbus up`"
         )
     source = f"promptbus/{role}/{socket.gethostname()}-{os.getpid()}"
-    async with Connection(address, source, crash_at=settings.crash_at) as connection:
+    async with (
+        _tracing() as tracing,
+        Connection(address, source, crash_at=settings.crash_at) as connection,
+    ):
         topology = declare(num_replicas=settings.nats_replicas, lease_s=settings.lease_s)
         await _ensure(connection, topology)
         connection.on_reconnect(partial(_restore, connection, topology))
-        publisher = Publisher(connection, source)
+        spans = SpanStream(
+            connection,
+            enabled=tracing.enabled,
+            with_content=tracing.with_content,
+            export=tracing.export,
+        )
+        publisher = Publisher(connection, source, spans)
         async with StoredEvents(connection, watched) as stored:
             yield Process(
                 settings=settings,
@@ -85,7 +97,19 @@ async def open_process(
                 journal=Journal(connection, publisher, first_writer_wins=first_writer_wins),
                 stored=stored,
                 board=PresenceBoard(connection),
+                spans=spans,
             )
+
+
+@asynccontextmanager
+async def _tracing() -> AsyncIterator[Tracing]:
+    tracing = read_tracing()
+    try:
+        yield tracing
+    finally:
+        if tracing.close is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(tracing.close)
 
 
 async def _ensure(connection: Connection, topology: Topology) -> None:

@@ -4,7 +4,7 @@ import os
 import socket
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError
@@ -120,6 +120,7 @@ class Settings(BaseSettings):
     max_tasks: int = Field(default=64, ge=1)
     max_generations: int = Field(default=64, ge=1)
     log_level: str = "WARNING"
+    log_format: Literal["text", "json"] = "text"
     echo_pause_s: float = Field(default=0.0, ge=0.0, le=60.0)
     crash_at: CrashPoint | None = None
 

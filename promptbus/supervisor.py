@@ -19,7 +19,6 @@ from promptbus.nats_server import STORE_NAME, NatsServer
 from promptbus.process import Process, open_process
 from promptbus.server_watch import watch_server
 from promptbus.settings import Durability, Settings
-from promptbus.telemetry import set_up_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +82,9 @@ async def embedded(settings: Settings, say: Say) -> AsyncIterator[Process]:
             stack.callback(child.stop)
             await starter.run(child.start)
         say("starting actors")
-        spans = set_up_tracing("main")
         process = await stack.enter_async_context(open_process(settings, "main"))
         end, ready = anyio.Event(), anyio.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(spans.run, process.connection)
             for child in children:
                 tasks.start_soon(_watch_actor, child, starter)
             if server is not None:

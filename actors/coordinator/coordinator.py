@@ -4,10 +4,10 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 
 import anyio
 from anyio.abc import TaskStatus
-from opentelemetry import propagate, trace
 
 from actors.coordinator.graph import build_graph
 from actors.coordinator.led_run import LedRun
@@ -23,17 +23,18 @@ from bus.run_journal import RunJournal
 from bus.server_clock import ServerClock
 from bus.stage_reader import StageReader
 from bus.stored_events import StoredEvents
-from contracts import semconv, subjects
+from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.envelope import decode
 from contracts.errors import MalformedMessage, MessageTooLarge, PromptbusError
-from contracts.event import RunFailed
+from contracts.event import RunFailed, RunStarted
 from contracts.poison import Poison
 from contracts.prompt import Priority, SubmitPrompt
+from contracts.run_context import working_for
 from contracts.run_id import check_run_id, derive_run_id
+from contracts.run_started import make_run_started
 
 logger = logging.getLogger(__name__)
-tracer = trace.get_tracer("promptbus")
 
 # Whoever was acquitted so often and still ends coordinators does so later than at once.
 MAX_ACQUITTALS = 8
@@ -86,7 +87,7 @@ class Coordinator:
             await self._lead(delivery, submitted, priority)
         except MalformedMessage as exc:
             # Something else stands where the outcome belongs; no other lease would change that.
-            await bury(self._publisher, self.kind, delivery, exc, submitted.run_id)
+            await bury(self._publisher, self.kind, delivery, exc, run_id=submitted.run_id)
             raise Reject from exc
 
     async def _lead(self, delivery: Delivery, submitted: SubmitPrompt, priority: Priority) -> None:
@@ -102,12 +103,9 @@ class Coordinator:
             taken_over=delivery.num_delivered > 1,
             is_new=delivery.num_delivered == 1,
         )
-        with tracer.start_as_current_span(
-            "run",
-            context=propagate.extract(dict(delivery.headers)),
-            kind=trace.SpanKind.CONSUMER,
-            attributes={semconv.RUN_ID: run_id, semconv.ACTOR: str(self.kind)},
-        ) as span:
+        accepted_at = datetime.fromtimestamp(delivery.stored_at_s, UTC)
+        started = make_run_started(run_id, submitted, priority, delivery.headers, accepted_at)
+        with working_for(run_id):
             async with run_journal:
                 served = await self._served()
                 run = LedRun(
@@ -118,14 +116,13 @@ class Coordinator:
                     waits=self._waits,
                     stages=self._stages,
                 )
-                if run.is_over:
-                    return
-                await run.count_time(delivery.stored_at_s, self._clock)
-                await self._try(run, delivery, _trace_id(span))
-                if run_journal.outcome is not None:
-                    span.set_attribute(semconv.OUTCOME, run_journal.outcome.state)
+                if not run.is_over:
+                    await run.count_time(delivery.stored_at_s, self._clock)
+                    await self._try(run, delivery, started)
+                # Also that of a run whose last coordinator died before it had sent it.
+                await run_journal.send_trace()
 
-    async def _try(self, run: LedRun, delivery: Delivery, trace_id: str | None) -> None:
+    async def _try(self, run: LedRun, delivery: Delivery, started: RunStarted) -> None:
         """Lead the run unless it has ended too many coordinators."""
         before = await self._attempts.read(run.run_id, delivery.num_delivered)
         if _is_poison(before):
@@ -134,18 +131,18 @@ class Coordinator:
                 num_deaths=before.num_deaths,
                 num_tries=delivery.num_delivered - 1,
             )
-            await bury(self._publisher, self.kind, delivery, poison, run.run_id)
+            await bury(self._publisher, self.kind, delivery, poison, run_id=run.run_id)
             await run.fail(poison)
             return
         work = self._attempts.begin(run.run_id, before, delivery.num_delivered)
         if before.num_deaths < _POLICY.alone_from:
             async with work:
-                await self._lead_to_outcome(run, trace_id)
+                await self._lead_to_outcome(run, started)
         else:
-            await self._lead_suspect(run, trace_id, work)
+            await self._lead_suspect(run, started, work)
 
     async def _lead_suspect(
-        self, run: LedRun, trace_id: str | None, work: AbstractAsyncContextManager[Attempt]
+        self, run: LedRun, started: RunStarted, work: AbstractAsyncContextManager[Attempt]
     ) -> None:
         """Begin while no other suspect does, so that the one that kills does so alone.
 
@@ -159,7 +156,7 @@ class Coordinator:
             try:
                 async with work as attempt:
                     begun.append(attempt)
-                    await self._lead_to_outcome(run, trace_id)
+                    await self._lead_to_outcome(run, started)
             except Exception as exc:
                 fault = exc
             tasks.cancel_scope.cancel()
@@ -181,16 +178,18 @@ class Coordinator:
             return decode(SubmitPrompt, delivery.subject, delivery.data), priority
         except PromptbusError as exc:
             run_id = _run_id_in(delivery.data)
-            await bury(self._publisher, self.kind, delivery, exc, run_id)
+            await bury(self._publisher, self.kind, delivery, exc, run_id=run_id)
             if run_id is not None:
                 # Whoever submitted under this id waits for an outcome.
                 failed = RunFailed(run_id=run_id, error=exc.to_wire())
                 await self._journal.write(subjects.run_event(run_id, subjects.OUTCOME), failed)
+                journal = await self._journal.read(run_id)
+                await self._publisher.spans.finish(run_id, journal)
             raise Reject from exc
 
-    async def _lead_to_outcome(self, run: "LedRun", trace_id: str | None) -> None:
+    async def _lead_to_outcome(self, run: LedRun, started: RunStarted) -> None:
         try:
-            is_new = await run.begin(trace_id)
+            is_new = await run.begin(started)
             if not is_new and run.is_over:
                 return
             if run.deadline_s > 0:
@@ -204,11 +203,6 @@ class Coordinator:
 
 def _is_poison(before: Attempts) -> bool:
     return before.num_deaths >= _POLICY.num_deaths or before.num_acquittals >= MAX_ACQUITTALS
-
-
-def _trace_id(span: trace.Span) -> str | None:
-    context = span.get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
 
 
 def _run_id_in(payload: bytes) -> str | None:

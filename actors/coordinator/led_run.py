@@ -137,16 +137,9 @@ class LedRun:
             "validations": [],
         }
 
-    async def begin(self, trace_id: str | None) -> bool:
+    async def begin(self, started: RunStarted) -> bool:
         """Write the first event, unless the journal has it; whether nobody led this run before."""
-        return await self._journal.begin(
-            RunStarted(
-                run_id=self.run_id,
-                submitted=self._submitted,
-                priority=self._priority,
-                trace_id=trace_id,
-            )
-        )
+        return await self._journal.begin(started)
 
     async def _look_for_cancel(self) -> None:
         """A prompt may have been cancelled before anybody led its run."""

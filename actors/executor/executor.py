@@ -4,10 +4,8 @@ from contextlib import aclosing
 from typing import ClassVar
 
 import anyio
-from opentelemetry import trace
 
 from actors.actor import Actor, Step, failed_step, handler
-from contracts import semconv
 from contracts.actor_kind import ActorKind
 from contracts.errors import DeadlineExceeded, InvalidInput, ProviderFailed
 from contracts.event import AnswerGenerated, StepEvent
@@ -18,8 +16,6 @@ from contracts.waiting import WaitNote
 from providers.cancellation import Cancellation
 from providers.provider_error import AnswerBrokeOff
 from providers.provider_gateway import ProviderGateway
-
-tracer = trace.get_tracer("promptbus")
 
 
 class Executor(Actor):
@@ -54,12 +50,7 @@ class Executor(Actor):
         request = GenerationRequest.model_construct(
             **{name: getattr(task, name) for name in GenerationFields.model_fields}
         )
-        with tracer.start_as_current_span(
-            f"chat {task.model}", attributes=_request_attributes(task)
-        ) as span:
-            result = await self._fit(request, task.num_recalled, step, cancellation)
-            span.set_attributes(_result_attributes(result))
-            return result
+        return await self._fit(request, task.num_recalled, step, cancellation)
 
     async def _fit(
         self, request: GenerationRequest, num_recalled: int, step: Step, cancellation: Cancellation
@@ -97,25 +88,3 @@ def without_oldest(messages: tuple[ChatMessage, ...], num_dropped: int) -> tuple
     leading = tuple(message for message in messages if message.role == "system")
     turns = tuple(message for message in messages if message.role != "system")
     return (*leading, *turns[num_dropped:])
-
-
-def _request_attributes(task: GenerateAnswer) -> dict[str, str | int | float]:
-    wished = {
-        semconv.GEN_AI_REQUEST_MAX_TOKENS: task.max_tokens,
-        semconv.GEN_AI_REQUEST_TEMPERATURE: task.temperature,
-    }
-    given = {name: value for name, value in wished.items() if value is not None}
-    return {
-        semconv.GEN_AI_OPERATION: "chat",
-        semconv.GEN_AI_REQUEST_MODEL: task.model,
-        **given,
-    }
-
-
-def _result_attributes(result: GenerationResult) -> dict[str, str | int | float | list[str]]:
-    return {
-        semconv.GEN_AI_PROVIDER: f"promptbus.{result.provider}",
-        semconv.GEN_AI_FINISH_REASONS: [result.finish_reason],
-        semconv.GEN_AI_INPUT_TOKENS: result.usage.prompt_tokens,
-        semconv.GEN_AI_OUTPUT_TOKENS: result.usage.completion_tokens,
-    }

@@ -11,7 +11,6 @@ from promptbus.cli.client import wait_for_signal
 from promptbus.cli.shell import err
 from promptbus.process import ENDS, EVERYTHING, open_process
 from promptbus.settings import Settings
-from promptbus.telemetry import set_up_tracing
 
 # These follow journals; the others only need to know when a run has ended.
 _READERS = {ActorKind.COORDINATOR, ActorKind.HISTORY, ActorKind.SUMMARIZER}
@@ -26,7 +25,6 @@ async def run_actor(
     """
     kinds = tuple(dict.fromkeys(parse_kind(name) for name in names))
     role = "+".join(kinds)
-    spans = set_up_tracing(role)
     watched = EVERYTHING if _READERS.intersection(kinds) else ENDS
     async with (
         open_process(settings, role, watched, first_writer_wins=first_writer_wins) as process,
@@ -39,7 +37,6 @@ async def run_actor(
             stop.set()
 
         tasks.start_soon(end_on_signal)
-        tasks.start_soon(spans.run, process.connection)
         await serve_actors(process, kinds, stop, lambda: _say_serving(kinds))
         tasks.cancel_scope.cancel()
     return 0

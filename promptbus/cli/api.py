@@ -7,7 +7,6 @@ from promptbus.cli.client import wait_for_signal
 from promptbus.cli.shell import err
 from promptbus.process import open_process
 from promptbus.settings import Settings
-from promptbus.telemetry import set_up_tracing
 from promptbus.web_server import open_listener, serve_api
 
 
@@ -16,14 +15,12 @@ async def run_api(settings: Settings) -> int:
 
     Raises: BusUnavailable when the connection is closed for good.
     """
-    spans = set_up_tracing("api")
     with open_listener(settings) as listener:
         async with (
             open_process(settings, "api") as process,
             serve_api(process, listener) as url,
             anyio.create_task_group() as tasks,
         ):
-            tasks.start_soon(spans.run, process.connection)
             tasks.start_soon(_watch, process.connection.closed)
             err.print(f"the API is serving on {url}")
             await wait_for_signal()

@@ -94,6 +94,7 @@ def print_steps(view: RunView, write: Callable[[Text], None], width: int) -> Non
     rows: list[tuple[Text | str, ...]] = [
         (_name(node), f"{node.duration_ms:,.1f} ms", Text(one_line(node.detail), style="dim"))
         for node in view.flow.nodes
+        if node.is_visited
     ]
     total = f"{view.total_time_ms:,.1f} ms" if view.total_time_ms is not None else ""
     state = Text(f"  {view.state}", style=_STYLES.get(view.state, ""))
@@ -110,10 +111,10 @@ _COLUMNS = (Column(), Column(right=True), Column(min_width=12))
 
 
 def _name(node: FlowNode) -> Text:
-    mark = "✗ " if node.state == "failed" else "✓ "
-    style = "red" if node.state == "failed" else "green"
+    mark, style = _MARKS.get(node.state, ("✓ ", "green"))
     name = node.actor if node.attempt == 1 else f"{node.actor} {node.attempt}"
     return Text.assemble((mark, style), (name, "bold"))
 
 
+_MARKS = {"failed": ("✗ ", "red"), "cancelled": ("✗ ", "yellow"), "running": ("… ", "yellow")}
 _STYLES = {"answered": "green", "failed": "bold red", "cancelled": "yellow"}

@@ -14,8 +14,8 @@ from rich.text import Text
 from contracts.errors import InvalidInput, PromptbusError
 from promptbus.child_process import CURE_MARK, ERROR_MARK
 from promptbus.cli.terminal import one_line, open_console, safe_json, tolerate_narrow_encodings
+from promptbus.log_format import set_up_logging
 from promptbus.settings import Settings, load_settings
-from promptbus.telemetry import set_up_logging
 
 FAILED = 1
 MISUSED = 2
@@ -36,7 +36,7 @@ def run_command(command: Command, args: tuple[Any, ...], overrides: dict[str, An
     tolerate_narrow_encodings()
     try:
         settings = load_settings(**overrides)
-        set_up_logging(settings.log_level)
+        set_up_logging(settings.log_level, settings.log_format)
         code = anyio.run(_call, command, settings, args, backend_options=_loop())
     except PromptbusError as exc:
         report(exc)

@@ -174,7 +174,7 @@ async def test_a_retryable_fault_is_tried_again_and_then_fails_the_step(
         assert isinstance(event, StepFailed)
         (letter,) = await found.bus.dead_letters(ActorKind.ANALYZER)
         assert letter.error == event.error
-        assert (letter.run_id, letter.trace_id) == (found.run_id, TRACE_ID)
+        assert (letter.run_id, letter.trace_id) == (found.run_id, found.run_id)
         assert (letter.subject, letter.num_delivered) == ("tasks.analyzer", MAX_ATTEMPTS)
         assert AnalyzePrompt.model_validate_json(letter.payload).run_id == found.run_id
 

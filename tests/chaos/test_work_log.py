@@ -8,7 +8,7 @@ from tests.promptbus.commands import python
 
 _SAY = """
 import logging
-from promptbus.telemetry import set_up_logging
+from promptbus.log_format import set_up_logging
 
 set_up_logging("INFO")
 logging.getLogger("actors.task_server").info(*{arguments!r})

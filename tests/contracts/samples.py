@@ -1,6 +1,7 @@
 """Hypothesis strategies for every message, from the message's own fields."""
 
 import types
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -58,6 +59,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**53), 2**53),
     float: numbers,
     bool: st.booleans(),
+    datetime: st.datetimes(timezones=st.just(UTC)),
 }
 
 

@@ -26,7 +26,8 @@ def test_a_stored_journal_is_read_whole_and_ends_as_it_did(name: str) -> None:
     assert len(journal) == len(stored_messages(name))
     view = build_run_view(journal[0].event.run_id, journal)
     assert (view.state, view.output) == ENDS[name.partition("/")[2]]
-    assert len(view.flow.nodes) == sum(isinstance(one.event, StepEvent) for one in journal)
+    drawn = {node.id for node in view.flow.nodes if node.state in {"done", "failed"}}
+    assert drawn >= {one.subject.step for one in journal if isinstance(one.event, StepEvent)}
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("direct")])
