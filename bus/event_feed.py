@@ -65,7 +65,8 @@ class EventFeed:
         """
         with self._listening():
             newest = await self._last_sequence()
-            sequence = newest if after is None else after
+            # Nobody has read what is not written yet: that cursor is of another stream.
+            sequence = newest if after is None else min(after, newest)
             yield EventPage((), sequence)
             while True:
                 page = await self._read(sequence)

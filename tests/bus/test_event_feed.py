@@ -66,6 +66,19 @@ async def test_quick_slow_and_late_followers_are_told_the_same(settings: Setting
         assert process.stored._for_all == []
 
 
+async def test_a_cursor_of_another_stream_means_from_now_on(settings: Settings) -> None:
+    async with open_process(settings, "test") as process:
+        feed = EventFeed(process.connection, process.stored)
+        await write(process, 3)
+        seen: list[JournalEntry] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(collect, feed, seen, 1_000_000)
+            await anyio.sleep(0.1)
+            await write(process, 2)
+            await until(lambda: len(seen) == 2)
+            tasks.cancel_scope.cancel()
+
+
 async def test_followers_that_hear_nothing_read_the_stream(settings: Settings) -> None:
     """The republish is only a hint: here nobody hears it."""
     async with open_process(settings, "test", ("nothing.at.all",)) as process:
