@@ -50,7 +50,7 @@ def test_a_model_is_loaded_where_it_is_or_where_most_is_free(
 
 def test_a_list_shows_the_beginning_of_what_is_long() -> None:
     run_id = new_run_id()
-    turns = tuple(ChatMessage(role="user", content="x" * 5000) for _ in range(40))
+    turns = tuple(ChatMessage(role="user", content="x" * 3000) for _ in range(40))
     submitted = SubmitPrompt(run_id=run_id, prompt="y" * 5000, messages=turns)
     entry = JournalEntry(
         subject=RunSubject(run_id, STARTED),
