@@ -202,11 +202,19 @@ def models(data_dir: DataDir = None, nats_url: NatsUrl = None, as_json: Json = F
 
 
 @app.command()
-def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, as_json: Json = False) -> None:
+def doctor(
+    part: Annotated[
+        Literal["traces"] | None,
+        typer.Argument(help="traces: compare the traces of all runs with their journals."),
+    ] = None,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+    as_json: Json = False,
+) -> None:
     """Check every part this machine needs, and name the cure for what is missing."""
     from promptbus.cli.doctor import run_doctor
 
-    run(run_doctor, as_json, data_dir=data_dir, nats_url=nats_url)
+    run(run_doctor, part, as_json, data_dir=data_dir, nats_url=nats_url)
 
 
 def main() -> None:

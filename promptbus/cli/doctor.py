@@ -7,19 +7,26 @@ from promptbus.check import Check
 from promptbus.checks import check_all
 from promptbus.cli.shell import FAILED, out, print_json
 from promptbus.cli.terminal import one_line
+from promptbus.running import running
 from promptbus.settings import Settings
+from promptbus.trace_checks import check_traces
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "broken": ("✗", "bold red")}
 
 
-async def run_doctor(settings: Settings, as_json: bool) -> int:
-    """Check everything; 1 when something is broken."""
-    checks = await check_all(settings)
+async def run_doctor(settings: Settings, part: str | None, as_json: bool) -> int:
+    """Check everything, or ``traces`` alone; 1 when something is broken."""
+    checks = await check_all(settings) if part is None else await _check_traces(settings)
     if as_json:
         print_json([check.model_dump() for check in checks])
     else:
         out.print(_table(checks))
     return FAILED if any(check.state == "broken" for check in checks) else 0
+
+
+async def _check_traces(settings: Settings) -> list[Check]:
+    async with running(settings) as process:
+        return await check_traces(process)
 
 
 def _table(checks: list[Check]) -> Table:
