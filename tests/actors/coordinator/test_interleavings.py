@@ -31,6 +31,7 @@ from contracts.event import (
     RunAnswered,
     RunCancelled,
     RunFailed,
+    RunStarted,
     RunSummarized,
     StepEvent,
 )
@@ -43,6 +44,7 @@ from tests.contracts.journals import result
 
 RUN_ID = derive_run_id(1_700_000_000_000, "interleavings")
 PROMPT = SubmitPrompt(prompt="hi", run_id=RUN_ID, max_attempts=2)
+BEGUN = RunStarted(run_id=RUN_ID, submitted=PROMPT)
 GRAPH = build_graph()
 # Turns of the loop in which everything that can go on by itself has gone on.
 QUIET_TURNS = 60
@@ -150,7 +152,7 @@ class Interleavings(RuleBasedStateMachine):
                 waits=WaitReporter(anything, no_facts),
                 stages=cast(Any, SmallStages()),
             )
-            is_new = False if run.is_over else await run.begin(None)
+            is_new = False if run.is_over else await run.begin(BEGUN)
             if not run.is_over or is_new:
                 await run.conduct(GRAPH, is_new=is_new)
         assert run.outcome == self.bus.journal[subjects.OUTCOME].event
