@@ -4,6 +4,7 @@ import { StateMark } from "../shell/StateMark";
 import { formatMs, formatTime } from "../shell/format";
 import { dataOf, phasesOf } from "./eventData";
 import type { RunRecord } from "./runRecord";
+import { SpanFacts } from "./SpanFacts";
 import { taskOf } from "./taskOf";
 
 /** One step: what it was asked, what it made of that, and how long which part took. */
@@ -32,6 +33,8 @@ export function StepDetail({ step, record }: { step: FlowStep | null; record: Ru
           )}
         </dl>
       )}
+      <h3>Span</h3>
+      <SpanFacts runId={record.runId} step={step} traceId={traceId} />
       <h3>Task</h3>
       {task ? <><p className="hint"><code>{task.name}</code> on <code>{task.subject}</code></p><JsonView value={task.fields} /></> : <p className="hint">None: the coordinator does this itself.</p>}
       <h3>Event</h3>
@@ -41,8 +44,6 @@ export function StepDetail({ step, record }: { step: FlowStep | null; record: Ru
           <JsonView value={step.event.data} />
         </>
       ) : <p className="hint">None is stored yet.</p>}
-      <h3>Span</h3>
-      {traceId ? <p className="hint">Trace <code>{traceId}</code></p> : <p className="hint">The run has no trace.</p>}
     </div>
   );
 }
