@@ -75,7 +75,7 @@ class Script:
         """Do all of it; doing it again changes nothing."""
         slow = SubmitPrompt(run_id=self.cancelled, prompt=SLOW, model="echo", max_attempts=1)
         await client.submit(slow)
-        await _stored(process, subjects.tokens_of_run(self.cancelled))
+        await _stored(process, subjects.tokens_of_run(self.cancelled), self.cancelled)
         quick = SubmitPrompt(prompt="hello", model="echo", session_id="s", max_attempts=1)
         await client.submit(quick, idempotency_key=self.key)
         unknown = SubmitPrompt(run_id=self.failed, prompt="hi", model="no-such-model")
@@ -84,7 +84,7 @@ class Script:
         await process.connection.jetstream.publish(
             subjects.prompts(Priority.NORMAL), malformed, headers={"Nats-Msg-Id": self.malformed}
         )
-        await _stored(process, subjects.waits(self.answered))
+        await _stored(process, subjects.waits(self.answered), self.answered)
         await self._double(process)
         await anyio.sleep(0.5)
         with suppress(RunFinished):
@@ -110,10 +110,13 @@ class Script:
             await anyio.sleep(POLL_S)
 
 
-async def _stored(process: Process, subject: str) -> None:
-    """Return once there is text, or a note why a run waits."""
+async def _stored(process: Process, subject: str, run_id: str) -> None:
+    """Return once there is text, or a note why the run waits; or its outcome, if it never did."""
     direct = DirectGet(process.connection, TOKENS)
+    outcome = subjects.run_event(run_id, subjects.OUTCOME)
     while not await direct.read_last(subject):
+        if await process.journal.read_one(outcome) is not None:
+            return
         await anyio.sleep(POLL_S)
 
 

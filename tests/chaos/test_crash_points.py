@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 # Scenes mostly wait for leases to run out, so many may do so at once.
 SCENES_AT_ONCE = 10
-# What only clients publish; all else is the actors' own.
+# What only clients publish.
 BY_CLIENTS = re.compile(r"(PromptSubmitted|SubmitPrompt|CancelRequested|DeadLetter\w+)$")
 
 
@@ -51,7 +51,9 @@ def test_a_crash_there_costs_no_run_and_doubles_none(
 ) -> None:
     ended = scenes[point]
     assert isinstance(ended, Ended), f"nobody died at {point}, or not all ended: {ended!r}"
-    assert ended.deaths == ["clients" if BY_CLIENTS.search(point) else "actors"]
+    # Clients write for a run that no coordinator has yet, so both may get there; each once.
+    assert sorted(ended.deaths) in (["clients"], ["actors"], ["actors", "clients"])
+    assert "clients" in ended.deaths or not BY_CLIENTS.search(point)
     assert set(ended.num_stored.values()) == {1}, "no event is written twice"
     script = ended.script
     for run_id in script.run_ids:
