@@ -20,6 +20,7 @@ from api.edge import Edge
 from api.endpoints import cache, dead, docs_page, inference, live, openai, orchestrator, system
 from api.gate import Gate
 from api.limits import ApiLimits
+from api.liveness import Liveness
 from api.model_cache import ModelCache
 from api.openapi import PROBLEMS, build_openapi
 from api.page import Page
@@ -136,6 +137,7 @@ def create_app(
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameter)
     app.add_exception_handler(ClientGone, _on_client_gone)
+    app.add_middleware(Liveness, closed=connection.closed)
     app.add_middleware(
         Gate,
         keys=keys,

@@ -15,9 +15,10 @@ from api.dependencies import (
     PageDep,
     ReadinessDep,
     ReportDep,
-    Services,
     VersionDep,
 )
+from api.liveness import PATH as LIVENESS_PATH
+from api.liveness import liveness
 from api.readiness import HealthResponse
 from bus.bus_report import QueueReport, StreamReport
 from contracts.message import Message
@@ -25,8 +26,6 @@ from contracts.presence import DeviceReport, HostReport, Presence
 
 root_router = APIRouter(tags=["system"])
 router = APIRouter(prefix="/system", tags=["system"])
-
-JSON: Final = "application/json"
 
 _LINKS: Final[Mapping[str, str]] = {
     "docs": "/docs",
@@ -46,10 +45,6 @@ _LINKS: Final[Mapping[str, str]] = {
 _LIBRARIES: Final = {
     name: version_of(name) for name in ("fastapi", "nats-py", "pydantic", "uvicorn")
 }
-# Asked every second by whoever watches processes, so that nothing is made anew for it.
-_ALIVE: Final = b'{"status":"alive"}'
-_DEAD: Final = b'{"status":"dead"}'
-
 _NOT_READY = {"model": HealthResponse, "description": "a part is missing; `missing` names it"}
 
 
@@ -113,21 +108,17 @@ class ActorsResponse(Message):
     actors: tuple[Presence, ...]
 
 
-# First of all routes, because they are tried in order and this one is asked for most often.
 @root_router.get(
-    "/health/live",
+    LIVENESS_PATH,
     response_model=LivenessResponse,
     responses={503: {"model": LivenessResponse, "description": "only a restart mends it"}},
 )
-async def live(request: Request) -> Response:
+async def live(bus: BusDep) -> Response:
     """Whether this process is worth keeping; it asks nobody.
 
     503 once the NATS client is closed for good, which only a restart mends.
     """
-    services: Services = request.app.state.services
-    if services.connection.closed.is_set():
-        return Response(_DEAD, HTTPStatus.SERVICE_UNAVAILABLE, media_type=JSON)
-    return Response(_ALIVE, media_type=JSON)
+    return liveness(bus.closed)
 
 
 @root_router.get("/", response_model=RootResponse)
