@@ -126,6 +126,15 @@ class Process:
         return Published(self.bus.sequences[message_id], duplicate=False)
 
     @property
+    def spans(self) -> "Process":
+        """Where spans would go; none are sent here."""
+        return self
+
+    def watch(self, _journal: Any) -> Callable[[], None]:
+        """Nobody looks at the spans."""
+        return lambda: None
+
+    @property
     def jetstream(self) -> "Process":
         """The queue of tasks, where RunJournal looks for one."""
         return self

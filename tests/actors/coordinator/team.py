@@ -13,7 +13,7 @@ from actors.actor import Actor, Step, handler
 from actors.runtime import ActorRuntime, Queue
 from bus.direct_get import DirectGet
 from bus.prompt_client import PromptClient
-from bus.topology import DEAD, TASKS, Consumer, ensure_consumer, task_consumer
+from bus.topology import DEAD, TASKS, ensure_consumer, executor_consumer, task_consumer
 from contracts.actor_kind import ActorKind
 from contracts.dead_letter import DeadLetter
 from contracts.event import AnswerGenerated, Event, Outcome, StepEvent
@@ -102,9 +102,10 @@ async def _runtime(process: Process, actors: Iterable[Actor]) -> ActorRuntime:
     )
     for actor in actors:
         if actor.kind is ActorKind.EXECUTOR:
-            consumer = Consumer(TASKS, "stage", (f"tasks.executor.{SCRIPTED}.*",), 10.0)
-            await ensure_consumer(process.connection.jetstream, consumer)
-            runtime.add(actor, (Queue(consumer, 8),), _describe)
+            consumers = [executor_consumer(SCRIPTED, priority) for priority in Priority]
+            for consumer in consumers:
+                await ensure_consumer(process.connection.jetstream, consumer)
+            runtime.add(actor, [Queue(consumer, 8) for consumer in consumers], _describe)
         else:
             runtime.add(actor, (Queue(task_consumer(actor.kind), 8),))
     return runtime
