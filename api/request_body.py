@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import anyio
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
+from api.client_gone import ClientGone
 from api.limits import ApiLimits
 from api.problem import RefusedRequest
 from api.strict_json import parse_object
@@ -57,8 +59,15 @@ async def read_body(request: Request, limits: ApiLimits) -> bytes:
     """The whole body, refused before it is read where its headers tell enough.
 
     Raises: RefusedRequest with unsupported_encoding, unsupported_media_type (415),
-    body_too_large (413) or body_too_slow (408).
+    body_too_large (413) or body_too_slow (408); ClientGone.
     """
+    try:
+        return await _read_body(request, limits)
+    except ClientDisconnect:
+        raise ClientGone from None
+
+
+async def _read_body(request: Request, limits: ApiLimits) -> bytes:
     _check_encoding(request)
     _check_type(request)
     num_declared = _declared_bytes(request)

@@ -138,3 +138,16 @@ async def _served(address: BusAddress, data_dir: Path) -> AsyncIterator[int]:
         serve(house.app, LIMITS) as port,
     ):
         yield port
+
+
+async def test_a_client_that_hangs_up_within_its_body_is_no_fault(
+    address: BusAddress, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_house(address, data_dir, kinds=()) as house, serve(house.app) as port:
+        for head in (HEAD, HEAD.replace("/inference/", "/v1/chat/completions")):
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                await stream.send(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+                await anyio.sleep(0.1)
+        await anyio.sleep(0.2)
+        await _still_serves(port)
+    assert not [record.message for record in caplog.records if record.levelname == "ERROR"]
