@@ -27,7 +27,10 @@ export function useFreshRuns(): void {
         );
         if (isNews) refresh();
       },
-      onStatus: () => undefined,
+      onStatus(status) {
+        // What happened between the list and the socket nobody would tell.
+        if (status === "open") refresh();
+      },
     });
     return () => {
       window.clearTimeout(timer);
