@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import anyio
 
 from actors.actor import Actor, failed_step
+from actors.burial import bury, now_ns
 from actors.retry_policy import POLICIES
 from bus.attempt_board import Attempt, AttemptBoard
 from bus.connection import Connection
@@ -18,8 +19,7 @@ from bus.token_stream import TokenWriter
 from bus.wait_stream import WaitWriter
 from contracts import subjects
 from contracts.actor_kind import ActorKind
-from contracts.dead_letter import DeadLetter
-from contracts.envelope import CE_SOURCE, CE_TYPE, TRACEPARENT, decode, type_name
+from contracts.envelope import CE_SOURCE, CE_TYPE, decode, type_name
 from contracts.errors import (
     MalformedMessage,
     MessageTooLarge,
@@ -32,19 +32,19 @@ from contracts.poison import Poison
 from contracts.run_context import working_for
 from contracts.span import Span
 from contracts.task import Task
-from contracts.trace_context import parse_traceparent
 from contracts.waiting import WaitNote
-from contracts.work_span import dead_span, host_of, work_span
+from contracts.work_span import host_of, work_span
 
 logger = logging.getLogger(__name__)
 
 # A second copy of a step this process works on already looks again after this long.
 DOUBLE_PAUSE_S = 2.0
-MAX_DEAD_PAYLOAD_BYTES = 2 * 1024 * 1024
 # What a log says of each piece of work; the chaos suite counts by it.
 BEGINS = "begins %s of %s, delivery %d, ask %d of %s"
 # A task may wait long behind others; so many ended runs are remembered to know what still counts.
 MAX_ENDED = 10_000
+# The server's clock may be behind by so much, and another second of looking costs little.
+CLOCK_SKEW_S = 2.0
 # Of a task that was handed out more often, the latest so many tries are looked for.
 MAX_LOST = 50
 # After the first token, later ones are held together at most this long.
@@ -115,6 +115,8 @@ class TaskServer:
         self._alone = anyio.Lock()
         self._steps: dict[tuple[str, str], BusStep] = {}
         self._ended: dict[str, None] = {}
+        self._hears_since_s = time.time() + CLOCK_SKEW_S
+        connection.on_reconnect(self._on_reconnect)
 
     @property
     def num_in_flight(self) -> int:
@@ -129,6 +131,9 @@ class TaskServer:
         for (working_on, _), step in tuple(self._steps.items()):
             if working_on == run_id:
                 step.cancel()
+
+    async def _on_reconnect(self) -> None:
+        self._hears_since_s = time.time() + CLOCK_SKEW_S
 
     async def handle(self, delivery: Delivery) -> None:
         """Do the step a message asks for.
@@ -158,7 +163,7 @@ class TaskServer:
             if delivery.num_delivered > 1:
                 await self._close_lost(task, delivery.num_delivered)
             if self._may_be_done(task, delivery) and await self._is_done(task):
-                await self._complete_trace(task)
+                await self._send_trace(task.run_id)
                 return
             await self._try(task, step, delivery)
         finally:
@@ -195,6 +200,9 @@ class TaskServer:
     def _may_be_done(self, task: Task, delivery: Delivery) -> bool:
         if task.actor is not ActorKind.SUMMARIZER and task.run_id in self._ended:
             return True
+        if delivery.stored_at_s < self._hears_since_s:
+            # Its run may have ended while nobody here could hear of that.
+            return True
         return task.ask > 1 or delivery.num_delivered > 1
 
     async def _is_done(self, task: Task) -> bool:
@@ -221,7 +229,7 @@ class TaskServer:
             task.ask,
             delivery.headers.get(CE_SOURCE),
         )
-        begin_ns = _now_ns()
+        begin_ns = now_ns()
 
         def span(end_ns: int | None = None, error: str = "") -> Span:
             return work_span(
@@ -234,19 +242,22 @@ class TaskServer:
                 error=error,
             )
 
-        end = self._spans.begin(f"{task.run_id}/{task.step}", span)
+        end, is_ours = self._spans.begin(f"{task.run_id}/{task.step}", span), False
+        error = ""
         try:
             event = await self._work(task, step, delivery, attempt)
+            if delivery.num_delivered > 1:
+                event = event.model_copy(update={"num_delivered": delivery.num_delivered})
+            is_ours = await self._write(task, event)
         except Retry as exc:
             fault = exc.__cause__
             error = fault.code if isinstance(fault, PromptbusError) else Unexpected.code
-            await self._spans.send([span(_now_ns(), error)])
             raise
         finally:
-            end()
-        if delivery.num_delivered > 1:
-            event = event.model_copy(update={"num_delivered": delivery.num_delivered})
-        await self._write(task, event)
+            # The end of a try that gave the step its event is told by whoever tells the trace.
+            if (end() or error) and not is_ours:
+                await self._spans.send([span(now_ns(), error)])
+        await self._complete_trace(task)
 
     async def _work(
         self, task: Task, step: BusStep, delivery: Delivery, attempt: Attempt
@@ -269,19 +280,24 @@ class TaskServer:
             await self._bury(delivery, RemoteError(event.error), task.run_id, task.step)
         return event
 
-    async def _write(self, task: Task, event: StepEvent) -> None:
+    async def _write(self, task: Task, event: StepEvent) -> bool:
+        """Write the step's event; whether it is the one that stands."""
         subject = subjects.step_event(task.run_id, task.actor, task.attempt)
         try:
-            await self._journal.write(subject, event)
+            return (await self._journal.write(subject, event)).mine
         except MessageTooLarge as exc:
-            await self._journal.write(subject, failed_step(task, exc))
-
-        await self._complete_trace(task)
+            failed = failed_step(task, exc).model_copy(
+                update={"num_delivered": event.num_delivered}
+            )
+            return (await self._journal.write(subject, failed)).mine
 
     async def _complete_trace(self, task: Task) -> None:
         """An event that came after its run's outcome is in no trace yet."""
         if task.run_id in self._ended and task.actor is not ActorKind.SUMMARIZER:
-            await self._spans.finish(task.run_id, await self._journal.read(task.run_id))
+            await self._send_trace(task.run_id)
+
+    async def _send_trace(self, run_id: str) -> None:
+        await self._spans.finish(run_id, await self._journal.read(run_id))
 
     async def _close_lost(self, task: Task, num_delivered: int) -> None:
         """Whoever was handed the task before and is still said to work on it has died."""
@@ -299,43 +315,3 @@ class TaskServer:
         step: str | None = None,
     ) -> None:
         await bury(self._publisher, self._actor.kind, delivery, error, run_id=run_id, step=step)
-
-
-async def bury(
-    publisher: Publisher,
-    actor: ActorKind,
-    delivery: Delivery,
-    error: PromptbusError,
-    *,
-    run_id: str | None = None,
-    step: str | None = None,
-) -> None:
-    """Write a dead letter: what came, why nobody could handle it, and for which run and step."""
-    logger.warning("dead letter for %s: %s", actor, error)
-    payload = delivery.data[:MAX_DEAD_PAYLOAD_BYTES].decode(errors="replace")
-    letter = DeadLetter(
-        actor=actor,
-        subject=delivery.subject,
-        error=error.to_wire(),
-        payload=payload,
-        is_whole=payload.encode() == delivery.data,
-        run_id=run_id,
-        trace_id=run_id or _trace_id(delivery),
-        num_delivered=delivery.num_delivered,
-    )
-    message_id = f"dead/{actor}/{delivery.subject}/{delivery.stream_sequence}"
-    await publisher.publish(subjects.dead(actor), letter, message_id=message_id)
-    if run_id is not None:
-        span = dead_span(run_id, step, actor, message_id, time_ns=_now_ns(), error=error.code)
-        await publisher.spans.send([span])
-
-
-def _trace_id(delivery: Delivery) -> str | None:
-    """The trace that the message belongs to, where it says so."""
-    found = parse_traceparent(delivery.headers.get(TRACEPARENT))
-    return found.trace_id if found is not None else None
-
-
-def _now_ns() -> int:
-    """Now, in nanoseconds since the epoch, as exact as Jaeger keeps it."""
-    return time.time_ns() // 1000 * 1000

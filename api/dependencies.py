@@ -11,6 +11,7 @@ from api.limits import ApiLimits
 from api.model_cache import ModelCache
 from api.page import Page
 from api.readiness import Readiness
+from api.run_metrics import RunMetrics
 from api.runs import Runs
 from bus.bus_report import BusReport
 from bus.call import Caller
@@ -18,6 +19,7 @@ from bus.connection import Connection
 from bus.event_feed import EventFeed
 from bus.presence_board import PresenceBoard
 from bus.prompt_client import PromptClient
+from bus.span_stream import SpanStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Services:
     caller: Caller
     report: BusReport
     page: Page
+    metrics: RunMetrics
 
 
 def _services(connection: HTTPConnection) -> Services:
@@ -109,6 +112,16 @@ async def get_page(connection: HTTPConnection) -> Page:
     return _services(connection).page
 
 
+async def get_metrics(connection: HTTPConnection) -> RunMetrics:
+    """What was counted of runs."""
+    return _services(connection).metrics
+
+
+async def get_spans(connection: HTTPConnection) -> SpanStream:
+    """The spans of all runs."""
+    return _services(connection).client.spans
+
+
 ClientDep = Annotated[PromptClient, Depends(get_client)]
 BoardDep = Annotated[PresenceBoard, Depends(get_board)]
 BusDep = Annotated[Connection, Depends(get_bus)]
@@ -121,4 +134,6 @@ CacheDep = Annotated[ModelCache, Depends(get_cache)]
 CallerDep = Annotated[Caller, Depends(get_caller)]
 ReportDep = Annotated[BusReport, Depends(get_report)]
 PageDep = Annotated[Page, Depends(get_page)]
+MetricsDep = Annotated[RunMetrics, Depends(get_metrics)]
+SpansDep = Annotated[SpanStream, Depends(get_spans)]
 EventsDep = Annotated[EventFeed, Depends(get_events)]

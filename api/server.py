@@ -13,11 +13,23 @@ from starlette.types import Scope
 
 from api.access import declare_security
 from api.assets import Assets
+from api.caller_trace import CallerTrace
 from api.catalogue import Catalogue
 from api.client_gone import ClientGone
 from api.dependencies import Services
 from api.edge import Edge
-from api.endpoints import cache, dead, docs_page, inference, live, openai, orchestrator, system
+from api.endpoints import (
+    cache,
+    dead,
+    docs_page,
+    inference,
+    live,
+    metrics,
+    openai,
+    orchestrator,
+    system,
+    traces,
+)
 from api.gate import Gate
 from api.limits import ApiLimits
 from api.liveness import Liveness
@@ -26,6 +38,7 @@ from api.openapi import PROBLEMS, build_openapi
 from api.page import Page
 from api.problem import on_http_exception, on_promptbus_error, problem_response
 from api.readiness import Readiness
+from api.run_metrics import RunMetrics
 from api.runs import Runs
 from api.validation import refusal_from
 from bus.bus_report import BusReport
@@ -119,6 +132,7 @@ def create_app(
         caller=caller,
         report=BusReport(connection),
         page=Page(page_folder),
+        metrics=RunMetrics(),
         events=EventFeed(connection, client.stored),
     )
     app.include_router(system.root_router)
@@ -129,6 +143,8 @@ def create_app(
     app.include_router(orchestrator.router)
     app.include_router(cache.router)
     app.include_router(dead.router)
+    app.include_router(traces.router)
+    app.include_router(metrics.router)
     app.include_router(openai.router)
     app.include_router(docs_page.router)
     if page_folder is not None:
@@ -153,6 +169,7 @@ def create_app(
             allow_headers=[*_SENT_HEADERS, openai.MODE_HEADER],
             expose_headers=_READ_HEADERS,
         )
+    app.add_middleware(CallerTrace)
     app.add_middleware(Edge, max_header_bytes=limits.max_header_bytes)
     return app
 

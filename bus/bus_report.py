@@ -10,7 +10,9 @@ from nats.js.api import ConsumerInfo, StorageType, StreamInfo
 from nats.js.errors import NotFoundError
 
 from bus.connection import Connection
-from bus.topology import PROMPTS, TASKS
+from bus.topology import DEAD, PROMPTS, TASKS
+from contracts import subjects
+from contracts.actor_kind import ActorKind
 from contracts.errors import BusUnavailable
 from contracts.message import Message
 
@@ -64,6 +66,14 @@ class BusReport:
             consumers = await self._consumers(stream)
             found += sorted(map(queue_report, consumers), key=lambda queue: queue.name)
         return tuple(found)
+
+    async def dead_letters(self) -> dict[str, int]:
+        """How many dead letters are kept, by the kind of actor. Raises: BusUnavailable."""
+        info = await _answered(
+            self._connection.jetstream.stream_info(DEAD, subjects_filter=subjects.DEAD_ALL)
+        )
+        counts = info.state.subjects or {}
+        return {str(kind): counts.get(subjects.dead(kind), 0) for kind in ActorKind}
 
     async def _consumers(self, stream: str) -> list[ConsumerInfo]:
         found: list[ConsumerInfo] = []

@@ -68,6 +68,7 @@ class PromptClient:
         self.stored = stored
         self._board = PresenceBoard(connection)
         self.journal = Journal(connection, publisher)
+        self.spans = publisher.spans
         self.queue = PromptQueue(connection)
         self.feeds = RunFeeds(connection, self.journal, stored)
         self.queued = QueuedRuns(connection, self.journal)

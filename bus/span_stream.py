@@ -79,16 +79,16 @@ class SpanStream:
 
         return end
 
-    def begin(self, name: str, make: Callable[[], Span]) -> Callable[[], None]:
-        """Tell of the open span that ``make`` gives, should it last; what is returned ends that.
+    def begin(self, name: str, make: Callable[[], Span]) -> Callable[[], bool]:
+        """Tell of the open span that ``make`` gives, should it last; ``name`` tells it from others.
 
-        ``name`` tells it from others of this process.
+        What is returned ends that, and says whether it was told.
         """
         if self._enabled:
             self._begun[name] = (time.monotonic(), make)
 
-        def end() -> None:
-            self._begun.pop(name, None)
+        def end() -> bool:
+            return self._begun.pop(name, None) is None and self._enabled
 
         return end
 

@@ -108,5 +108,6 @@ def _weight(span: Span) -> tuple[int, int]:
     """How much a record of a span counts against others of it; of two ends the later is right."""
     if span.end_ns is None:
         return 0, 0
-    is_guess = semconv.LOST in span.attributes or semconv.UNANSWERED in span.attributes
-    return (1 if is_guess else 2), span.end_ns
+    if semconv.LOST in span.attributes:
+        return 1, span.end_ns
+    return (2 if semconv.UNANSWERED in span.attributes else 3), span.end_ns

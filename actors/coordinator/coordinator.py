@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import anyio
 from anyio.abc import TaskStatus
 
+from actors.burial import bury
 from actors.coordinator.graph import build_graph
 from actors.coordinator.led_run import LedRun
 from actors.coordinator.wait_reporter import WaitReporter
 from actors.retry_policy import POLICIES
-from actors.task_server import bury
 from bus.attempt_board import Attempt, AttemptBoard, Attempts
 from bus.connection import Connection
 from bus.journal import Journal

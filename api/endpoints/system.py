@@ -40,6 +40,7 @@ _LINKS: Final[Mapping[str, str]] = {
     "cache": "/cache",
     "hosts": "/system/hosts",
     "actors": "/system/actors",
+    "metrics": "/metrics",
     "openai": "/v1",
 }
 _LIBRARIES: Final = {

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from actors.task_server import MAX_DEAD_PAYLOAD_BYTES
+from actors.burial import MAX_DEAD_PAYLOAD_BYTES
 from bus.prompt_client import Token
 from contracts.actor_kind import ActorKind
 from contracts.dead_letter import DeadLetter
