@@ -178,7 +178,8 @@ def _at_the_coordinator(journal: Sequence[JournalEntry], around: Surroundings) -
     if not around.is_queued:
         if all(isinstance(entry.event, PromptSubmitted) for entry in journal):
             return "its prompt is not in the queue; send the request again"
-        return "its prompt is not in the queue any more, so nobody will lead it; ask again"
+        # One that was published without its run id lies there all the same.
+        return "no prompt lies in the queue under its id; nobody may be leading it"
     if journal:
         return "a coordinator is about to go on with it"
     if around.queue.num_pending:

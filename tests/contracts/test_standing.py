@@ -143,8 +143,8 @@ NOTE = WaitNote(model=MODEL, cause=WaitCause.LOADING, message="loading it, 41 %"
         (
             (*ANALYZED, CHOSEN, ANSWER, judged("accept")),
             around(is_queued=False),
-            "accepted by the validator 41 s ago; its prompt is not in the queue any more, "
-            "so nobody will lead it; ask again",
+            "accepted by the validator 41 s ago; no prompt lies in the queue under its id; "
+            "nobody may be leading it",
         ),
     ],
 )
