@@ -64,7 +64,7 @@ async def test_a_prompt_is_asked_and_its_run_watched_step_by_step(
             "AnswerGenerated",
         ):
             await expect(detail).to_contain_text(told)
-        await expect(detail.get_by_role("heading", name="Span")).to_be_visible()
+        await expect(detail.get_by_role("heading", name="Spans")).to_be_visible()
         assert await page.locator(".waterfall-row").count() >= 6
         link = page.url
         await page.goto("about:blank")

@@ -5,6 +5,8 @@ import { EventList } from "./EventList";
 import type { RunRecord } from "./runRecord";
 import { StepDetail } from "./StepDetail";
 import { Waterfall } from "./Waterfall";
+import { traceRows } from "./trace";
+import { useTrace } from "./useTrace";
 import { waterfallRows } from "./waterfallRows";
 
 const TABS = [
@@ -25,7 +27,9 @@ interface RunPanelProps {
 
 /** What is known of a run besides its picture: bars or all events, and one step closely. */
 export function RunPanel({ record, flow, tab, selected, onTab, onSelect }: RunPanelProps) {
-  const rows = useMemo(() => waterfallRows(flow), [flow]);
+  const { spans, isWhole } = useTrace(record.runId, record.view !== null);
+  // Events come at once and spans a moment later, so those are drawn while a run goes on.
+  const rows = useMemo(() => (isWhole ? traceRows(spans) : waterfallRows(flow)), [flow, spans, isWhole]);
   const step = flow.steps.find((one) => one.id === selected) ?? null;
   return (
     <section className="panel" aria-label="Details">
@@ -51,7 +55,7 @@ export function RunPanel({ record, flow, tab, selected, onTab, onSelect }: RunPa
           <EventList events={record.events} onSelect={onSelect} />
         )}
       </div>
-      <StepDetail step={step} record={record} />
+      <StepDetail step={step} record={record} spans={spans} />
     </section>
   );
 }

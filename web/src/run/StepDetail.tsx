@@ -4,11 +4,18 @@ import { StateMark } from "../shell/StateMark";
 import { formatMs, formatTime } from "../shell/format";
 import { dataOf, phasesOf } from "./eventData";
 import type { RunRecord } from "./runRecord";
-import { SpanFacts } from "./SpanFacts";
+import { SpanList } from "./SpanList";
 import { taskOf } from "./taskOf";
+import type { Span } from "./trace";
+
+interface StepDetailProps {
+  step: FlowStep | null;
+  record: RunRecord;
+  spans: readonly Span[];
+}
 
 /** One step: what it was asked, what it made of that, and how long which part took. */
-export function StepDetail({ step, record }: { step: FlowStep | null; record: RunRecord }) {
+export function StepDetail({ step, record, spans }: StepDetailProps) {
   if (step === null) return <p className="empty step-none">Choose a box of the flow, or a bar, to see its task, event, span and timing.</p>;
   const task = taskOf(step, record);
   const started = record.events.find((event) => event.event_type === "RunStarted");
@@ -33,8 +40,9 @@ export function StepDetail({ step, record }: { step: FlowStep | null; record: Ru
           )}
         </dl>
       )}
-      <h3>Span</h3>
-      <SpanFacts runId={record.runId} step={step} traceId={traceId} />
+      <h3>Spans</h3>
+      {traceId && <p className="hint">Trace <code>{traceId}</code></p>}
+      <SpanList spans={spans} stepId={step.id} />
       <h3>Task</h3>
       {task ? <><p className="hint"><code>{task.name}</code> on <code>{task.subject}</code></p><JsonView value={task.fields} /></> : <p className="hint">None: the coordinator does this itself.</p>}
       <h3>Event</h3>

@@ -65,7 +65,7 @@ export function Waterfall({ rows, selected, onSelect }: WaterfallProps) {
                 style={{ transform: `translateY(${top}px)` }}
                 onClick={() => row.step && onSelect(row.step)}
               >
-                <span className="waterfall-label" style={{ paddingLeft: row.depth * 12 }}>{row.label}</span>
+                <span className="waterfall-label" title={row.label} style={{ paddingLeft: row.depth * 8 }}>{row.label}</span>
                 <span className="waterfall-lane">
                   <span
                     className="waterfall-bar"
