@@ -107,9 +107,7 @@ async def test_a_key_is_asked_for_refused_and_used(address: BusAddress, data_dir
             assert token not in tab.page.url
 
 
-async def test_five_hundred_spans_do_not_stutter(
-    address: BusAddress, data_dir: Path, record_property: Any
-) -> None:
+async def test_five_hundred_spans_do_not_stutter(address: BusAddress, data_dir: Path) -> None:
     async with open_page(address, data_dir) as served, open_tab(served.url) as tab:
         idle = await _frames(tab, "", scrolls=False)
         run_id = await write_tried_run(served.house.process.journal, num_attempts=NUM_ATTEMPTS)
@@ -117,8 +115,6 @@ async def test_five_hundred_spans_do_not_stutter(
         height = await tab.page.locator(".waterfall-all").evaluate("all => all.offsetHeight / 24")
         assert height >= 4 * NUM_ATTEMPTS
         assert await tab.page.locator(".waterfall-row").count() <= MAX_ROWS_DRAWN
-        record_property("frame_p95_ms", _p95(busy))
-        record_property("idle_frame_p95_ms", _p95(idle))
         # On a machine that does other things too, frames of an idle page are late as well.
         assert _p95(busy) <= max(50.0, 2 * _p95(idle)), (busy, idle)
 

@@ -1,5 +1,5 @@
 import { formatMs } from "../shell/format";
-import { stepOf, type Span } from "./trace";
+import { stepOf, traceRows, type Span } from "./trace";
 
 interface SpanListProps {
   spans: readonly Span[];
@@ -10,7 +10,8 @@ interface SpanListProps {
 export function SpanList({ spans, stepId }: SpanListProps) {
   const byId = new Map(spans.map((span) => [span.id, span]));
   const began = spans[0]?.beganMs ?? 0;
-  const own = spans.filter((span) => spanStep(span, byId) === stepId);
+  const inOrder = traceRows(spans).flatMap((row) => byId.get(row.id) ?? []);
+  const own = inOrder.filter((span) => spanStep(span, byId) === stepId);
   if (own.length === 0) return <p className="hint">None is told yet.</p>;
   return (
     <>

@@ -9,7 +9,7 @@ export interface RunSnapshot {
 }
 
 // The summary is written after the outcome, which is the last message of a socket.
-const SUMMARY_PAUSES_MS = [150, 400, 1_000, 3_000];
+const SUMMARY_PAUSES_MS = [40, 80, 200, 500, 1_500, 4_000];
 
 /** Follows one run; what comes within one frame is told at once. */
 export class RunFeed {
