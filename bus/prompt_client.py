@@ -216,6 +216,8 @@ class PromptClient:
             journal=self.journal,
             stored=self.stored,
             publisher=self._publisher,
+            # What nobody may come back for has an id of its own, so nothing can be known of it.
+            is_new=not outlives_caller,
         )
         async with run_journal:
             try:
