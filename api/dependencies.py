@@ -40,6 +40,7 @@ class Services:
     report: BusReport
     page: Page
     metrics: RunMetrics
+    trace_url: str | None
 
 
 def _services(connection: HTTPConnection) -> Services:
@@ -122,6 +123,11 @@ async def get_spans(connection: HTTPConnection) -> SpanStream:
     return _services(connection).client.spans
 
 
+async def get_trace_url(connection: HTTPConnection) -> str | None:
+    """Where another tool shows the trace ``{trace_id}``."""
+    return _services(connection).trace_url
+
+
 ClientDep = Annotated[PromptClient, Depends(get_client)]
 BoardDep = Annotated[PresenceBoard, Depends(get_board)]
 BusDep = Annotated[Connection, Depends(get_bus)]
@@ -135,5 +141,6 @@ CallerDep = Annotated[Caller, Depends(get_caller)]
 ReportDep = Annotated[BusReport, Depends(get_report)]
 PageDep = Annotated[Page, Depends(get_page)]
 MetricsDep = Annotated[RunMetrics, Depends(get_metrics)]
+TraceUrlDep = Annotated[str | None, Depends(get_trace_url)]
 SpansDep = Annotated[SpanStream, Depends(get_spans)]
 EventsDep = Annotated[EventFeed, Depends(get_events)]

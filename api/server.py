@@ -95,6 +95,7 @@ def create_app(
     allowed_hosts: Collection[str] | None = None,
     allowed_origins: Collection[str] = (),
     page_folder: Path | None = None,
+    trace_url: str | None = None,
 ) -> FastAPI:
     """The bridge on an open ``client``, ``board`` and ``connection``.
 
@@ -102,7 +103,8 @@ def create_app(
     ``limits.uvicorn_options()``. With ``keys`` each route needs one of them; without, whoever
     reaches the server may do everything. ``allowed_hosts`` are its names besides loopback's (None:
     any), ``allowed_origins`` the sites whose pages may use it. ``page_folder`` holds the built
-    page: its ``index.html``, and under ``assets`` what that needs.
+    page: its ``index.html``, and under ``assets`` what that needs. ``trace_url`` is where another
+    tool shows the trace ``{trace_id}``.
     """
     app = Bridge(
         title="promptbus",
@@ -133,6 +135,7 @@ def create_app(
         report=BusReport(connection),
         page=Page(page_folder),
         metrics=RunMetrics(),
+        trace_url=trace_url,
         events=EventFeed(connection, client.stored),
     )
     app.include_router(system.root_router)

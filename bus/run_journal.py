@@ -79,6 +79,8 @@ class RunJournal:
         self._steps_asked: set[str] = set()
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._num_reconnects = 0
+        self._writing = anyio.Lock()
+        self._is_closed = False
         self._forget: list[Callable[[], None]] = []
         self.cancelled = anyio.Event()
         self.begun_at: datetime | None = None
@@ -106,9 +108,16 @@ class RunJournal:
         self._close()
 
     def _close(self) -> None:
+        self._stop_asking()
         for forget in self._forget:
             forget()
         self._forget = []
+
+    def _stop_asking(self) -> None:
+        """Whoever still asks, though its run is led no more, writes nothing and is let go."""
+        self._is_closed = True
+        for news in self._waiting.values():
+            _wake(news)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -195,7 +204,7 @@ class RunJournal:
             soon = sequence is None and on_sent is not None
             silence_s = min(self._silence_s, CONFIRM_S) if soon else self._silence_s
             event = await self._await_event(step, min(silence_s, ends_s - time.monotonic()))
-            if event is not None or time.monotonic() >= ends_s:
+            if event is not None or self._is_closed or time.monotonic() >= ends_s:
                 return event
             num_silences += 1
             if num_reconnects != self._num_reconnects:
@@ -266,7 +275,11 @@ class RunJournal:
         """Send the run's spans if it is over.
 
         Whoever works while a run ends otherwise than answered may have written another event.
+        Nothing can be asked for after that.
         """
+        self._stop_asking()
+        async with self._writing:
+            pass
         if not isinstance(self.outcome, RunAnswered) or self._events.keys() != self._entries.keys():
             await self.refresh_quietly()
         spans = self._publisher.spans
@@ -295,12 +308,15 @@ class RunJournal:
             duration_ms=deadline_s * 1000,
             num_delivered=0,
         )
+        if self._is_closed:
+            return failed
         subject = subjects.step_event(self.run_id, task.actor, task.attempt)
         event = await self._write(subject, task.step, failed)
         return event if isinstance(event, StepEvent) else failed
 
     async def _write(self, subject: str, step: str, event: Event) -> Event:
-        written = await self._journal.write(subject, event)
+        async with self._writing:
+            written = await self._journal.write(subject, event)
         self._events.setdefault(step, written.event)
         return written.event
 
@@ -331,9 +347,4 @@ def task_subject(task: Task) -> str:
     """Where a task waits to be taken."""
     if isinstance(task, GenerateAnswer):
         return subjects.executor_tasks(task.model, task.priority)
-    return subjects.tasks(task.actor)
-
-
-def task_template(task: Task) -> str:
-    """The subject without its varying parts, for span names."""
     return subjects.tasks(task.actor)

@@ -71,11 +71,18 @@ def _check_budgets(value: str) -> str:
     return value
 
 
+def _check_trace_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"http", "https"} or "{trace_id}" not in value:
+        raise ValueError("must be an http URL with {trace_id} in it")
+    return value
+
+
 Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Hosts = Annotated[Listed, AfterValidator(_check_hosts)]
 Origins = Annotated[Listed, AfterValidator(_check_origins)]
 Budgets = Annotated[str, AfterValidator(_check_budgets)]
 CrashPoint = Annotated[str, AfterValidator(_check_point)]
+TraceUrl = Annotated[str, AfterValidator(_check_trace_url)]
 Urls = Annotated[str, AfterValidator(_check_urls)]
 
 
@@ -120,6 +127,7 @@ class Settings(BaseSettings):
     max_tasks: int = Field(default=64, ge=1)
     max_generations: int = Field(default=64, ge=1)
     log_level: str = "WARNING"
+    trace_url: TraceUrl | None = None
     log_format: Literal["text", "json"] = "text"
     echo_pause_s: float = Field(default=0.0, ge=0.0, le=60.0)
     crash_at: CrashPoint | None = None

@@ -86,6 +86,7 @@ async def serve_api(process: Process, listener: socket.socket) -> AsyncIterator[
             allowed_hosts=_allowed_hosts(settings),
             allowed_origins=settings.allowed_origins,
             page_folder=PAGE_FOLDER if (PAGE_FOLDER / "index.html").is_file() else None,
+            trace_url=settings.trace_url,
         )
         config = uvicorn.Config(
             app,

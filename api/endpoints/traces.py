@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.dependencies import RunsDep, SpansDep
+from api.dependencies import RunsDep, SpansDep, TraceUrlDep
 from api.runs import checked_run_id
 from contracts.flow import Flow, build_flow
 from contracts.message import JsonObject, Message
@@ -19,9 +19,13 @@ _OTLP: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "OTLP's JS
 
 
 class FlowResponse(Message):
-    """The flow of a run; ``source`` says what it was drawn from."""
+    """The flow of a run; ``source`` says what it was drawn from.
+
+    ``trace_url`` is where another tool, such as Jaeger, shows the trace; None where none is set up.
+    """
 
     run_id: str
+    trace_url: str | None = None
     source: Literal["spans", "journal"]
     flow: Flow = Field(default_factory=Flow)
 
@@ -37,10 +41,11 @@ async def trace(run_id: str, runs: RunsDep, spans: SpansDep) -> JsonObject:
 
 
 @router.get("/{run_id}/flow")
-async def flow(run_id: str, runs: RunsDep, spans: SpansDep) -> FlowResponse:
+async def flow(run_id: str, runs: RunsDep, spans: SpansDep, trace_url: TraceUrlDep) -> FlowResponse:
     """The flow of a run, drawn from its spans."""
     found, source = await _spans_of(checked_run_id(run_id), runs, spans)
-    return FlowResponse(run_id=run_id, source=source, flow=build_flow(found))
+    url = trace_url.replace("{trace_id}", run_id) if trace_url is not None else None
+    return FlowResponse(run_id=run_id, trace_url=url, source=source, flow=build_flow(found))
 
 
 async def _spans_of(

@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 import anyio
@@ -112,15 +113,15 @@ async def play(scene: Scene, num_runs: int, *, seed: int, kill_every_s: float) -
                     running.start_soon(one)
             over.set()
         checks = await _settled(lambda: check_traces(process))
-    print(dict(ends), "kills:", scene.num_kills, file=sys.stderr)  # noqa: T201
+    sys.stderr.write(f"{dict(ends)}, {scene.num_kills} kills\n")
     return checks
 
 
-async def _settled(look: "object") -> list[Check]:
+async def _settled(look: Callable[[], Awaitable[list[Check]]]) -> list[Check]:
     """The last traces are told a moment after the last outcome; a cancelled step may end later."""
     checks: list[Check] = []
     for _ in range(20):
-        checks = await look()  # type: ignore[operator]
+        checks = await look()
         if checks[0].state == "ok" and "not over" not in checks[0].found:
             break
         await anyio.sleep(0.5)
@@ -141,10 +142,8 @@ async def _run(client: PromptClient, rng: random.Random) -> str:
     run_id = await client.submit(prompt, rng.choice(list(Priority)))
     if 0.06 <= kind < 0.2:
         await anyio.sleep(rng.uniform(0, 0.4))
-        try:
+        with suppress(PromptbusError):
             await client.cancel(run_id, reason="played")
-        except PromptbusError:
-            pass
     async for _ in client.follow(run_id, summary=True):
         pass
     return (await client.view(run_id)).state
@@ -157,7 +156,7 @@ def main() -> None:
     begun_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Scene(Path(folder), seed) as scene:
         (check,) = anyio.run(lambda: play(scene, num_runs, seed=seed, kill_every_s=1.5))
-    print(check.state, check.found, f"in {time.monotonic() - begun_s:.0f} s")  # noqa: T201
+    sys.stderr.write(f"{check.state} {check.found}, in {time.monotonic() - begun_s:.0f} s\n")
 
 
 if __name__ == "__main__":
