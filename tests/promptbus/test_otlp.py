@@ -95,9 +95,10 @@ def phoenix(tmp_path: Path) -> Iterator[str]:
         PHOENIX_GRPC_PORT="0",
         PHOENIX_WORKING_DIR=str(tmp_path),
         PHOENIX_TELEMETRY_ENABLED="false",
-        PHOENIX_AGENTS_DISABLE_BASH="1",
-        PHOENIX_AGENTS_DISABLE_GITHUB="1",
+        PHOENIX_AGENTS_DISABLE_BASH="true",
+        PHOENIX_AGENTS_DISABLE_GITHUB="true",
     )
+    del env["PYTHONPATH"]
     url = f"http://127.0.0.1:{port}"
     with (tmp_path / "phoenix.log").open("wb") as log:
         process = subprocess.Popen([PHOENIX, "serve"], env=env, stdout=log, stderr=log)
