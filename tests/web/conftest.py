@@ -1,6 +1,5 @@
-"""One real NATS server for the tests of a module."""
+"""A NATS server for each test: who was there in the one before is present for ten seconds more."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,11 +8,10 @@ from bus.connection import BusAddress
 from promptbus.nats_server import NatsServer
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BusAddress]:
-    """Where the module's server is."""
-    with NatsServer(tmp_path_factory.mktemp("nats"), synced=False) as server:
-        yield server.address
+@pytest.fixture
+def address(nats_server: NatsServer) -> BusAddress:
+    """Where the test's server is."""
+    return nats_server.address
 
 
 @pytest.fixture

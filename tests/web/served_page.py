@@ -18,7 +18,7 @@ from bus.key_board import KeyBoard
 from contracts.journal_entry import JournalEntry
 from contracts.prompt import SubmitPrompt
 from promptbus.web_server import PAGE_FOLDER
-from tests.api.house import VERSION, House, SlowExecutor, open_house
+from tests.api.house import SLOW, VERSION, House, SlowExecutor, open_house
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ async def open_system(
         pytest.fail("the page is not built; run: make page")
     async with open_house(address, data_dir, slow=slow) as house:
         process = house.process
+        if slow is not None:
+            await _is_known(house, SLOW)
         app = create_app(
             client=house.client,
             board=process.board,
@@ -109,6 +111,17 @@ async def open_page(
     async with open_system(address, data_dir, slow=slow, with_keys=with_keys) as system:
         async with system.serving():
             yield system
+
+
+async def _is_known(house: House, model: str) -> None:
+    """Wait until monitors know of an executor that serves ``model``."""
+    with anyio.fail_after(10):
+        while True:
+            present = await house.process.board.present(max_age_s=0)
+            served = (one.report.models for one in present if one.report is not None)
+            if any(report.model == model for models in served for report in models):
+                return
+            await anyio.sleep(0.02)
 
 
 def free_port() -> int:

@@ -7,7 +7,6 @@ from playwright.async_api import expect
 
 from bus.connection import BusAddress
 from contracts.presence import DeviceReport, HostReport
-from promptbus.nats_server import NatsServer
 from tests.api.house import SLOW, SlowExecutor
 from tests.web.chromium import open_tab
 from tests.web.journals import write_answered_runs
@@ -37,10 +36,10 @@ class LoadingExecutor(SlowExecutor):
 
 
 async def test_runs_are_found_paged_cancelled_and_asked_again(
-    nats_server: NatsServer, data_dir: Path
+    address: BusAddress, data_dir: Path
 ) -> None:
     slow = SlowExecutor(pause_s=0.05)
-    async with open_page(nats_server.address, data_dir, slow=slow) as served:
+    async with open_page(address, data_dir, slow=slow) as served:
         async with open_tab(served.url) as tab:
             page, rows = tab.page, tab.page.locator("tbody tr")
             await tab.show("#/runs")
@@ -90,9 +89,9 @@ async def test_hosts_tell_their_memory_and_what_is_loading(
 
 
 async def test_a_dead_letter_is_corrected_and_sent_again(
-    nats_server: NatsServer, data_dir: Path
+    address: BusAddress, data_dir: Path
 ) -> None:
-    async with open_page(nats_server.address, data_dir) as served, open_tab(served.url) as tab:
+    async with open_page(address, data_dir) as served, open_tab(served.url) as tab:
         page = tab.page
         await tab.show("#/dead")
         await expect(page.get_by_text("No dead letters.")).to_be_visible()

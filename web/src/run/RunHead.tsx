@@ -8,6 +8,7 @@ import { formatCount, formatMs } from "../shell/format";
 import { hashOf } from "../shell/route";
 import { dataOf, storedMs } from "./eventData";
 import type { RunRecord } from "./runRecord";
+import { TraceLink } from "./TraceLink";
 import { useCancel } from "./useCancel";
 
 /** The run in one line: its state, model, time and tokens, and what can be done with it. */
@@ -41,6 +42,7 @@ export function RunHead({ record, status }: { record: RunRecord; status: LiveSta
         {typeof totalTokens === "number" && <div><dt>tokens</dt><dd>{formatCount(totalTokens)}</dd></div>}
         {view?.score !== null && view?.score !== undefined && <div><dt>score</dt><dd>{view.score}/100</dd></div>}
         <div><dt>run</dt><dd className="mono"><span title={runId}>{runId.slice(0, 8)}…</span> <CopyButton text={runId} /></dd></div>
+        {view && <TraceLink runId={runId} />}
       </dl>
       {cancel.error && <p className="problem" role="alert">{problemOf(cancel.error).message}</p>}
     </header>

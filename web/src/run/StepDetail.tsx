@@ -17,7 +17,7 @@ interface StepDetailProps {
 /** One step: what it was asked, what it made of that, and how long which part took. */
 export function StepDetail({ step, record, spans }: StepDetailProps) {
   if (step === null) return <p className="empty step-none">Choose a box of the flow, or a bar, to see its task, event, span and timing.</p>;
-  const task = taskOf(step, record);
+  const task = step.beganMs === null ? null : taskOf(step, record);
   const started = record.events.find((event) => event.event_type === "RunStarted");
   const traceId = started && dataOf(started).trace_id;
   const result = step.event ? dataOf(step.event).result : undefined;
@@ -44,7 +44,7 @@ export function StepDetail({ step, record, spans }: StepDetailProps) {
       {traceId && <p className="hint">Trace <code>{traceId}</code></p>}
       <SpanList spans={spans} stepId={step.id} />
       <h3>Task</h3>
-      {task ? <><p className="hint"><code>{task.name}</code> on <code>{task.subject}</code></p><JsonView value={task.fields} /></> : <p className="hint">None: the coordinator does this itself.</p>}
+      {task ? <><p className="hint"><code>{task.name}</code> on <code>{task.subject}</code></p><JsonView value={task.fields} /></> : <p className="hint">None.</p>}
       <h3>Event</h3>
       {step.event ? (
         <>

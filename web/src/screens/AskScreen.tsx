@@ -32,7 +32,7 @@ function Run({ runId, route }: { runId: string; route: Route }) {
   const [chosen, setChosen] = useState(route.query.get("step"));
   const tab: Tab = route.query.get("tab") === "events" ? "events" : "waterfall";
   // As long as nobody chose one, the generation is what people come to see.
-  const selected = chosen ?? flow.steps.findLast((step) => step.stage === "executor" && step.state !== "idle")?.id ?? null;
+  const selected = chosen ?? flow.steps.findLast((step) => step.stage === "executor" && step.beganMs !== null)?.id ?? null;
   const show = (step: string | null, wanted: Tab) => {
     setChosen(step);
     go(hashOf("runs", runId, { tab: wanted === "events" ? wanted : null, step }), { replace: true });
