@@ -20,9 +20,3 @@ export function askForKey(): void {
   const { token } = apiKey.get();
   apiKey.set({ token, isWanted: true, wasRefused: token !== null });
 }
-
-/** Forget the key. */
-export function forgetKey(): void {
-  sessionStorage.removeItem(SLOT);
-  apiKey.set({ token: null, isWanted: false, wasRefused: false });
-}

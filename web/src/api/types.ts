@@ -15,7 +15,6 @@ export type QueueReport = Schemas["QueueReport"];
 export type StreamReport = Schemas["StreamReport"];
 export type LetterView = Schemas["LetterView"];
 export type PromptRequest = Schemas["PromptRequest"];
-export type HealthResponse = Schemas["HealthResponse"];
 export type RunState = RunView["state"];
 export type TaskType = Schemas["TaskType"];
 
