@@ -75,8 +75,6 @@ def _attributes(
         found[semconv.GEN_AI_REQUEST_MAX_TOKENS] = prompt.max_tokens
     if prompt is not None and prompt.temperature is not None:
         found[semconv.GEN_AI_REQUEST_TEMPERATURE] = prompt.temperature
-    if prompt is not None and prompt.session_id is not None:
-        found[semconv.GEN_AI_CONVERSATION_ID] = prompt.session_id
     return found
 
 

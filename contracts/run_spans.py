@@ -83,8 +83,9 @@ class _Trace:
             links = _links(self._run_id, history.started)
             if history.started.submitted.replay_of is not None:
                 attributes[semconv.REPLAY_OF] = history.started.submitted.replay_of
-            if history.started.submitted.session_id is not None:
-                attributes[semconv.GEN_AI_CONVERSATION_ID] = history.started.submitted.session_id
+            session_id = history.started.submitted.session_id
+            if self._with_content and session_id is not None:
+                attributes[semconv.GEN_AI_CONVERSATION_ID] = session_id
         if history.outcome is not None:
             attributes[semconv.OUTCOME] = history.outcome.state
             if isinstance(history.outcome, RunAnswered):

@@ -78,3 +78,20 @@ async def test_a_run_that_nobody_knows_has_no_trace(address: BusAddress, data_di
         for run_id in ("0" * 32, "nonsense", "*", ">"):
             for path in (f"/traces/{run_id}", f"/traces/{run_id}/flow"):
                 assert (await http.get(path)).status_code == 404
+
+
+async def test_a_direct_generation_has_a_trace_too(address: BusAddress, data_dir: Path) -> None:
+    async with open_house(address, data_dir) as house, house.http() as http:
+        body = {"prompt": "Say: hello", "model": "echo"}
+        answer = await http.post("/inference/", json=body)
+        assert answer.status_code == 200
+        run_id = answer.json()["run_id"]
+        with anyio.fail_after(5):
+            while not (spans := await house.client.spans.read(run_id)):
+                await anyio.sleep(0.02)
+        journal = await house.client.journal.read(run_id)
+        assert check_trace(run_id, journal, spans) == []
+        assert {span.role for span in spans} >= {"run", "step", "work", "generation"}
+        nodes = build_flow(spans).nodes
+        assert [node.id for node in nodes if node.is_visited][-1] == "executor/1"
+        assert all(node.is_visited for node in nodes)

@@ -98,7 +98,7 @@ def led_journals(draw: st.DrawFn) -> list[JournalEntry]:
     prompt = SubmitPrompt(
         prompt=TEXT,
         run_id=RUN_ID,
-        session_id=draw(st.none() | st.just("s")),
+        session_id=draw(st.none() | st.just(TEXT)),
         replay_of=draw(st.none() | st.just(OTHER_RUN)),
     )
     started = RunStarted(
