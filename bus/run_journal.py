@@ -21,7 +21,6 @@ from contracts.event import (
     CancelRequested,
     Event,
     Outcome,
-    RunAnswered,
     RunCancelled,
     RunFailed,
     RunStarted,
@@ -280,7 +279,8 @@ class RunJournal:
         self._stop_asking()
         async with self._writing:
             pass
-        if not isinstance(self.outcome, RunAnswered) or self._events.keys() != self._entries.keys():
+        ended_early = isinstance(self.outcome, (RunFailed, RunCancelled))
+        if ended_early or self._events.keys() != self._entries.keys():
             await self.refresh_quietly()
         spans = self._publisher.spans
         sent = {span.span_id for span in await spans.finish(self.run_id, self._lines())}

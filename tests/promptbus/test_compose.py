@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,8 +21,15 @@ from contracts.trace_check import check_trace
 from promptbus.nats_server import find_binary, free_port
 from promptbus.process import open_process
 from promptbus.settings import Settings
-from tests.promptbus.commands import environment, promptbus, started, until, until_said
-from tests.promptbus.compose_file import compose_file
+from tests.promptbus.commands import (
+    environment,
+    promptbus,
+    python,
+    started,
+    until,
+    until_said,
+)
+from tests.promptbus.compose_file import FILE, compose_file
 from tests.promptbus.conftest import QUICK
 from tests.promptbus.otlp_receiver import Received, otlp_receiver
 
@@ -40,6 +48,15 @@ def test_each_actor_is_a_service_of_its_own() -> None:
     volumes = compose_file()["volumes"]
     for service in services.values():
         assert {volume.split(":")[0] for volume in service.get("volumes", ())} <= set(volumes)
+
+
+def test_the_image_holds_every_package_and_runs_what_services_ask_for() -> None:
+    lines = (FILE.parent / "Dockerfile").read_text().splitlines()
+    project = tomllib.loads((FILE.parent / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    copied = {line.split()[1] for line in lines if line.startswith("COPY ")}
+    assert set(wheel["packages"]) <= copied
+    assert f'ENTRYPOINT ["{next(iter(project["project"]["scripts"]))}"]' in lines
 
 
 @dataclass(frozen=True)
@@ -99,6 +116,11 @@ async def test_a_run_goes_through_all_services_and_its_trace_arrives(composed: C
         drawn = (await http.get(f"/traces/{run_id}/flow")).json()
         assert drawn["trace_url"] == f"http://localhost:16686/trace/{run_id}"
         assert (await http.get("/metrics")).status_code == 200
+    look = compose_file()["services"]["api"]["healthcheck"]["test"]
+    assert look[:3] == ["CMD", "python", "-c"]
+    here = look[3].replace("http://127.0.0.1:8321", composed.url)
+    assert here != look[3]
+    assert python("-c", here).code == 0
     for log in composed.logs.values():
         for line in log.read_text().splitlines():
             if line.startswith("{"):
