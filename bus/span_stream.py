@@ -25,8 +25,9 @@ from contracts.span_record import decode_spans, encode_spans
 
 logger = logging.getLogger(__name__)
 
+FLUSH_EVERY_S = 0.25
 # What is over within this time is told once, when it is over.
-FLUSH_EVERY_S = 0.2
+TOLD_AFTER_S = 1.0
 MAX_SPANS_PER_MESSAGE = 200
 
 Export = Callable[[Sequence[Span]], None]
@@ -151,10 +152,10 @@ class SpanStream:
         )
 
     async def run(self) -> None:
-        """Tell every ``FLUSH_EVERY_S`` what is going on, until cancelled."""
+        """Tell every ``FLUSH_EVERY_S`` what has gone on for a while, until cancelled."""
         while True:
             await anyio.sleep(FLUSH_EVERY_S)
-            await self._flush(time.monotonic() - FLUSH_EVERY_S)
+            await self._flush(time.monotonic() - TOLD_AFTER_S)
 
     async def _flush(self, before_s: float) -> None:
         for name, (begun_s, make) in tuple(self._begun.items()):

@@ -5,6 +5,7 @@ import pytest
 
 from actors.actor import Step
 from bus.pull_worker import Retry
+from bus.span_stream import FLUSH_EVERY_S, TOLD_AFTER_S
 from contracts import semconv, subjects
 from contracts.actor_kind import ActorKind
 from contracts.errors import ProviderFailed
@@ -19,7 +20,7 @@ from promptbus.settings import Settings
 from tests.actors.test_task_server import MAX_ATTEMPTS, Stand, failing, stand
 
 FAULT = ProviderFailed(provider="local", reason="busy")
-MOMENT_S = 0.6
+MOMENT_S = TOLD_AFTER_S + 2 * FLUSH_EVERY_S
 
 
 async def spans_of(found: Stand, num: int = 1) -> list[Span]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 
-from bus.span_stream import FLUSH_EVERY_S, SpanStream
+from bus.span_stream import FLUSH_EVERY_S, TOLD_AFTER_S, SpanStream
 from contracts import subjects
 from contracts.journal_entry import JournalEntry
 from contracts.run_id import new_run_id
@@ -16,7 +16,7 @@ from promptbus.process import open_process
 from promptbus.settings import Settings
 from tests.contracts.journals import RUN_ID, whole_run
 
-PAUSE_S = 3 * FLUSH_EVERY_S
+PAUSE_S = TOLD_AFTER_S + 2 * FLUSH_EVERY_S
 
 
 class Led:
