@@ -25,6 +25,9 @@ _WEIGHTS = {
     "code": 2.5,
     "extract_name": 9.0,
     "extract_email": 2.0,
+    "identity": 3.0,
+    "abilities": 2.0,
+    "how_are_you": 2.0,
 }
 
 # Skills whose answer may be asked for as {"answer": ...}.
