@@ -81,7 +81,8 @@ def parse_task(actor: Actor, line: bytes) -> Task:
         raise InvalidJson("the line is not JSON", cure="write one JSON object per line") from exc
     if not isinstance(fields, dict):
         raise InvalidJson("the line is not a JSON object", cure='write {"prompt": "…"}')
-    (task_type,) = actor.handlers
+    # A monitor may also take tasks that are another's, to refuse them.
+    (task_type,) = [task for task in actor.handlers if task.actor is actor.kind]
     fields.setdefault("run_id", new_run_id())
     try:
         return task_type.model_validate_json(json.dumps(fields))

@@ -35,6 +35,8 @@ ARGUMENTS: dict[str, Any] = {
     "deadline_s": 1.5,
     "provider": "local",
     "device": "cuda:0",
+    "stream": "RUNS",
+    "witness": "SPANS",
     "needed_bytes": 3,
     "shortfalls": ("gpu-1 by 2 GiB",),
     "expected": 1,

@@ -83,7 +83,7 @@ async def test_a_waiting_run_is_told_in_plain_lines_and_shown(
                 shown = await anyio.to_thread.run_sync(
                     lambda: promptbus("run", "show", "last", env=env)
                 )
-                assert re.search(r"waiting \d+ s: no executor is present", shown.out)
+                assert re.search(r"analyzed \d+ s ago; no executor is present", shown.out)
                 (run_id,) = re.findall(r"run ([0-9a-f]{32})", shown.out)
                 await found.client.cancel(run_id)
                 out, _ = await asyncio.wait_for(process.communicate(), 40)
