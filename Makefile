@@ -37,7 +37,7 @@ $(PAGE): $(PAGE_SOURCES) web/node_modules/.package-lock.json
 	@touch $@
 
 web/node_modules/.package-lock.json: web/package-lock.json | $(STAMP)
-	$(NPM) ci --no-audit --no-fund --loglevel=error
+	$(NPM) ci --no-audit --no-fund --no-progress --no-update-notifier --loglevel=error
 	@touch $@
 
 wheel: $(PAGE)  ## build dist/*.whl, the page in it
