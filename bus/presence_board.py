@@ -83,12 +83,14 @@ class PresenceBoard:
             self._read_s = time.monotonic()
         return self._cached
 
-    async def hosts(self) -> Sequence[HostReport]:
-        """The machines of all executors.
+    async def hosts(self, *, max_age_s: float = FRESH_S) -> Sequence[HostReport]:
+        """The machines of all executors, at most ``max_age_s`` old.
 
         An executor that fell is seen for a while beside its successor; the younger one counts.
         """
-        executors = [one for one in await self.present() if one.kind is ActorKind.EXECUTOR]
+        executors = [
+            one for one in await self.present(max_age_s=max_age_s) if one.kind is ActorKind.EXECUTOR
+        ]
         executors.sort(key=lambda presence: presence.started_at)
         found = {one.report.host: one.report for one in executors if one.report is not None}
         return tuple(found.values())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -109,7 +110,12 @@ async def _add_monitor(roster: Roster) -> None:
         decided_by=process.source,
     )
     roster.background.append(placer.run)
-    monitor = Monitor(process.board.hosts, process.settings.default_model, placer.ensure)
+    monitor = Monitor(
+        process.board.hosts,
+        process.settings.default_model,
+        placer.ensure,
+        fresh_hosts=partial(process.board.hosts, max_age_s=0),
+    )
     own = _task_queue(process, ActorKind.MONITOR)
     refusals = RefusalQueues(own=own, hopeless=placer.hopeless, lease_s=process.settings.lease_s)
     roster.runtime.add(monitor, own, source=refusals)

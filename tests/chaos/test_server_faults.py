@@ -148,7 +148,8 @@ async def test_without_a_majority_nothing_is_ready_though_a_server_answers(town:
             assert connection.is_connected
             parts = {part.name: part.detail for part in found.parts if not part.ready}
             assert {PROMPTS, TASKS, RUNS} <= set(parts)
-            assert parts[RUNS] == f"{RUNS} stored nothing within 1 s"
+            silent, headless = "stored nothing within 1 s", "is not there, or has no leader"
+            assert parts[RUNS] in (f"{RUNS} {silent}", f"{RUNS} {headless}")
         finally:
             for server in others:
                 server.launch()

@@ -6,7 +6,7 @@ import pytest
 
 from actors.actor import Handler
 from actors.monitor import Monitor
-from contracts.errors import DoesNotFit, NoExecutor
+from contracts.errors import DoesNotFit, NoExecutor, UnknownModel
 from contracts.presence import HostReport
 from contracts.run_id import new_run_id
 from contracts.task import DecideResources, GenerateAnswer
@@ -85,3 +85,17 @@ async def test_the_default_model_is_handed_in() -> None:
     task = DecideResources(run_id=new_run_id(), difficulty="low")
     assert (await Monitor(hosts, "ours").decide(task)).model == "ours"
     assert (await Monitor(hosts).decide(task)).model == "theirs"
+
+
+async def test_a_model_that_has_only_just_come_is_not_unknown() -> None:
+    async def hosts() -> Sequence[HostReport]:
+        return [host(pocket())]
+
+    async def fresh_hosts() -> Sequence[HostReport]:
+        return [host(pocket(), model("new"))]
+
+    task = DecideResources(run_id=new_run_id(), model="new")
+    monitor = Monitor(hosts, fresh_hosts=fresh_hosts)
+    assert (await monitor.decide(task)).model == "new"
+    with pytest.raises(UnknownModel):
+        await monitor.decide(task.model_copy(update={"model": "none"}))
