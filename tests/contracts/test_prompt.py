@@ -17,7 +17,7 @@ from contracts.prompt import (
     PromptRequest,
     SubmitPrompt,
 )
-from contracts.run_id import new_run_id
+from contracts.run_id import derive_run_id, new_run_id
 from tests.contracts.samples import prompts, samples
 
 USER = {"role": "user", "content": "hi"}
@@ -90,7 +90,7 @@ ORCHESTRATED_ONLY: list[tuple[str, str]] = [
     ("session_id", json.dumps("s" * 129)),
     ("priority", '"urgent"'),
     ("priority", "1"),
-    ("run_id", f'"{new_run_id()}"'),
+    ("run_id", f'"{derive_run_id(1_700_000_000_000, "prompt")}"'),
 ]
 
 

@@ -11,9 +11,9 @@ from contracts import subjects
 from contracts.actor_kind import ActorKind
 from contracts.errors import InvalidInput
 from contracts.prompt import Priority
-from contracts.run_id import new_run_id
+from contracts.run_id import derive_run_id
 
-RUN_ID = new_run_id()
+RUN_ID = derive_run_id(1_700_000_000_000, "subjects")
 HOSTILE = (
     "a/b",
     "a.b",
