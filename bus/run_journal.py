@@ -50,7 +50,7 @@ class RunJournal:
     ``async with`` listens, and loads unless the run is taken to be new. :meth:`ask` answers from
     the journal what is there already, so leading a run again from its start repeats no step.
     ``taken_over`` says that somebody led it before, who may have asked for the same steps; actors
-    then look before they work. ``is_new`` says that probably nobody did; :meth:`begin` finds out.
+    then look before they work. ``is_new`` says that probably nobody did; :meth:`begin` loads then.
     """
 
     def __init__(
@@ -144,24 +144,30 @@ class RunJournal:
         """Write an event of the run itself; returns the one that stands, ours or an earlier one."""
         return await self._write(subjects.run_event(self.run_id, name), name, event)
 
-    async def begin(self, started: RunStarted) -> bool:
-        """Write the first event unless it is there; whether nobody led this run before.
+    async def begin(self, started: RunStarted) -> None:
+        """Write the first event unless it is there, and know what else the journal holds.
 
+        Of a run that is taken to be new the journal is read while the event is being stored.
         Whoever writes it is the first to lead, and steps are asked for by who leads; so the
-        journal then holds no step, and what it may hold, the wish to cancel, is read beside the
-        first one (:meth:`refresh_quietly`). Else the journal is loaded, if it was not.
+        journal then holds at most the wish to cancel. Else it is read again.
 
         Raises: as :meth:`write` and :meth:`refresh`.
         """
-        if subjects.STARTED not in self._events:
-            subject = subjects.run_event(self.run_id, subjects.STARTED)
+        if subjects.STARTED in self._events:
+            return
+        subject = subjects.run_event(self.run_id, subjects.STARTED)
+        if not self._is_new:
+            await self._write(subject, subjects.STARTED, started)
+            return
+        reading = asyncio.create_task(self.refresh())
+        try:
             written = await self._journal.write(subject, started)
-            self._events.setdefault(subjects.STARTED, written.event)
-            if written.mine and self._is_new:
-                return True
-        if self._is_new:
+            await reading
+        finally:
+            reading.cancel()
+        self._events.setdefault(subjects.STARTED, written.event)
+        if not written.mine:
             await self.refresh()
-        return False
 
     async def ask(
         self, task: Task, *, deadline_s: float, on_sent: OnSent | None = None
@@ -239,14 +245,14 @@ class RunJournal:
         """Whether a confirmed task is gone though its result is not there."""
         if sequence is None or await holds_task(self._connection, sequence):
             return False
-        await self.refresh_quietly()
+        await self._refresh_quietly()
         return step not in self._events
 
     async def _await_event(self, step: str, timeout_s: float) -> StepEvent | None:
         if step not in self._events and timeout_s > 0:
             await self._wait(step, timeout_s)
         if step not in self._events:
-            await self.refresh_quietly()
+            await self._refresh_quietly()
         event = self._events.get(step)
         return event if isinstance(event, StepEvent) else None
 
@@ -281,7 +287,7 @@ class RunJournal:
             pass
         ended_early = isinstance(self.outcome, (RunFailed, RunCancelled))
         if ended_early or self._events.keys() != self._entries.keys():
-            await self.refresh_quietly()
+            await self._refresh_quietly()
         spans = self._publisher.spans
         sent = {span.span_id for span in await spans.finish(self.run_id, self._lines())}
         if sent and self._first_ask > 1:
@@ -291,8 +297,7 @@ class RunJournal:
     def _lines(self) -> list[JournalEntry]:
         return sorted(self._entries.values(), key=lambda entry: entry.sequence)
 
-    async def refresh_quietly(self) -> None:
-        """Read the journal anew; what cannot be read now is read after the next silence."""
+    async def _refresh_quietly(self) -> None:
         try:
             await self.refresh()
         except PromptbusError as exc:

@@ -189,11 +189,11 @@ class Coordinator:
 
     async def _lead_to_outcome(self, run: LedRun, started: RunStarted) -> None:
         try:
-            is_new = await run.begin(started)
-            if not is_new and run.is_over:
+            await run.begin(started)
+            if run.is_over:
                 return
             if run.deadline_s > 0:
-                await run.conduct(self._graph, is_new=is_new)
+                await run.conduct(self._graph)
             else:
                 await run.finish_late()
         except (MalformedMessage, MessageTooLarge) as exc:

@@ -96,13 +96,11 @@ class LedRun:
             return
         self._started_s = time.monotonic() - spent_s
 
-    async def conduct(self, graph: RunGraph, *, is_new: bool) -> None:
+    async def conduct(self, graph: RunGraph) -> None:
         """Run the graph under the run's deadline, until its end or the wish to cancel it."""
         done, fault = anyio.Event(), None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._end_when_cancelled, tasks.cancel_scope, done)
-            if is_new:
-                tasks.start_soon(self._look_for_cancel)
             try:
                 with anyio.move_on_after(self.deadline_s) as scope:
                     await graph.ainvoke(
@@ -137,13 +135,9 @@ class LedRun:
             "validations": [],
         }
 
-    async def begin(self, started: RunStarted) -> bool:
-        """Write the first event, unless the journal has it; whether nobody led this run before."""
-        return await self._journal.begin(started)
-
-    async def _look_for_cancel(self) -> None:
-        """A prompt may have been cancelled before anybody led its run."""
-        await self._journal.refresh_quietly()
+    async def begin(self, started: RunStarted) -> None:
+        """Write the first event, unless the journal has it."""
+        await self._journal.begin(started)
 
     async def ask(self, task: Task) -> StepEvent:
         """The one result of that step; later attempts wait a little before they are asked for."""

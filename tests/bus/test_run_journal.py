@@ -242,14 +242,30 @@ async def test_who_begins_a_run_second_has_its_journal(settings: Settings) -> No
     async with open_process(settings, "test") as process:
         run_id = new_run_id()
         started = RunStarted(run_id=run_id, submitted=SubmitPrompt(prompt="hi"))
+        later = RunStarted(run_id=run_id, submitted=SubmitPrompt(prompt="later"))
         async with journal_of(process, run_id, is_new=True) as first:
-            assert await first.begin(started)
+            assert first.get(subjects.STARTED) is None
+            await first.begin(started)
             await process.journal.write(place(run_id), analyzed(run_id))
         async with journal_of(process, run_id, is_new=True) as second:
-            assert not await second.begin(started)
+            await second.begin(later)
+            assert second.get(subjects.STARTED) == started
             assert second.get("analyzer/1") == analyzed(run_id)
         async with journal_of(process, run_id) as third:
-            assert not await third.begin(started)
+            await third.begin(later)
+            assert third.get(subjects.STARTED) == started
+
+
+async def test_a_new_run_that_was_cancelled_before_anybody_led_it_is_known_to_be(
+    settings: Settings,
+) -> None:
+    async with open_process(settings, "test") as process:
+        run_id = new_run_id()
+        subject = subjects.run_event(run_id, subjects.CANCEL)
+        await process.journal.write(subject, CancelRequested(run_id=run_id))
+        async with journal_of(process, run_id, is_new=True) as journal:
+            await journal.begin(RunStarted(run_id=run_id, submitted=SubmitPrompt(prompt="hi")))
+            assert journal.cancelled.is_set()
 
 
 async def test_a_cancellation_in_the_place_of_another_event_is_none(settings: Settings) -> None:

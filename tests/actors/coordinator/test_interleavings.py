@@ -152,9 +152,10 @@ class Interleavings(RuleBasedStateMachine):
                 waits=WaitReporter(anything, no_facts),
                 stages=cast(Any, SmallStages()),
             )
-            is_new = False if run.is_over else await run.begin(BEGUN)
-            if not run.is_over or is_new:
-                await run.conduct(GRAPH, is_new=is_new)
+            if not run.is_over:
+                await run.begin(BEGUN)
+            if not run.is_over:
+                await run.conduct(GRAPH)
         assert run.outcome == self.bus.journal[subjects.OUTCOME].event
         self.num_ended += 1
 
