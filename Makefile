@@ -15,7 +15,8 @@ run: install  ## start everything, answer a first prompt, stay
 	$(BIN)/promptbus up --ask "Hello! Who are you?"
 
 test: check $(PAGE)  ## all gates, then all tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 3 --dist loadfile --ignore tests/chaos
+	$(BIN)/pytest -q tests/chaos
 
 check: $(STAMP) web/node_modules/.package-lock.json  ## all gates: format, lint, types, floors, file sizes, exports
 	$(BIN)/ruff format --check $(SOURCES)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -72,6 +73,8 @@ def _try(operation: Any, token: str) -> list[str]:
     return faults
 
 
+# The server draws random numbers in this process while hypothesis draws a request.
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
 async def test_no_request_from_the_document_meets_a_fault_of_the_server(
     address: BusAddress, data_dir: Path
 ) -> None:

@@ -10,10 +10,6 @@ MAX_WEIGHT_BYTES = 8_000_000
 MAX_PARAMETERS = 3_000_000
 NUM_PER_SKILL = 5
 SEED = 20260
-# What these weights reach, less what a sample this small may vary.
-MIN_SHARE = 0.91
-MIN_SKILL_SHARE = 0.3
-BELOW_THE_MARK = "the shipped weights are below the mark, as their model card says"
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +43,6 @@ def test_any_text_survives_the_tokenizer() -> None:
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
 
 
-def test_held_out_prompts_are_answered_no_worse_than_the_model_card_says(
-    verdicts: list[Verdict],
-) -> None:
-    by_skill = shares(verdicts)
-    assert sum(verdict.is_right for verdict in verdicts) / len(verdicts) >= MIN_SHARE, by_skill
-    assert min(by_skill.values()) >= MIN_SKILL_SHARE, by_skill
-
-
-@pytest.mark.xfail(strict=True, reason=BELOW_THE_MARK)
 def test_held_out_prompts_are_answered_exactly(verdicts: list[Verdict]) -> None:
     wrong = [
         (v.case.conversation.messages()[-1]["content"], v.case.expected, v.answer)
@@ -69,7 +56,6 @@ def test_no_skill_is_missing(verdicts: list[Verdict]) -> None:
     assert len(shares(verdicts)) == 26
 
 
-@pytest.mark.xfail(strict=True, reason=BELOW_THE_MARK)
 def test_no_skill_is_broken(verdicts: list[Verdict]) -> None:
     by_skill = shares(verdicts)
     # A sample of twenty a skill is too small for the mark of each; that is what evaluate.py is for.
