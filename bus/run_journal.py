@@ -133,10 +133,7 @@ class RunJournal:
         return [(k, event) for k, event in self._events.items() if isinstance(event, StepEvent)]
 
     async def refresh(self) -> None:
-        """Read the whole journal anew.
-
-        Raises: BusUnavailable.
-        """
+        """Read the whole journal anew; raises BusUnavailable where nobody answers."""
         for entry in await self._journal.read(self.run_id):
             self._learn(entry)
 
@@ -147,18 +144,14 @@ class RunJournal:
     async def begin(self, started: RunStarted) -> None:
         """Write the first event unless it is there, and know what else the journal holds.
 
-        Of a run that is taken to be new the journal is read while the event is being stored.
-        Whoever writes it is the first to lead, and steps are asked for by who leads; so the
-        journal then holds at most the wish to cancel. Else it is read again.
-
-        Raises: as :meth:`write` and :meth:`refresh`.
+        Of a run that is taken to be new the journal is read while the event is being stored, and
+        once more where somebody else had begun it. Raises as :meth:`write` and :meth:`refresh`.
         """
-        if subjects.STARTED in self._events:
+        if not self._is_new:
+            if subjects.STARTED not in self._events:
+                await self.write(subjects.STARTED, started)
             return
         subject = subjects.run_event(self.run_id, subjects.STARTED)
-        if not self._is_new:
-            await self._write(subject, subjects.STARTED, started)
-            return
         reading = asyncio.create_task(self.refresh())
         try:
             written = await self._journal.write(subject, started)
