@@ -152,12 +152,7 @@ class RunJournal:
                 await self.write(subjects.STARTED, started)
             return
         subject = subjects.run_event(self.run_id, subjects.STARTED)
-        reading = asyncio.create_task(self.refresh())
-        try:
-            written = await self._journal.write(subject, started)
-            await reading
-        finally:
-            reading.cancel()
+        written, _ = await asyncio.gather(self._journal.write(subject, started), self.refresh())
         self._events.setdefault(subjects.STARTED, written.event)
         if not written.mine:
             await self.refresh()
