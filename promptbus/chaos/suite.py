@@ -142,7 +142,7 @@ class ChaosSuite:
                 await anyio.sleep(POLL_S)
         raise NotReady(
             f"the actors did not come up within {READY_S:g} s",
-            cure=f"read their logs in {self._folder}",
+            cure="run it again with --keep DIR, and read the logs there",
         )
 
     async def _break(self, process: Process, api_port: int) -> tuple[Load, Injector]:
