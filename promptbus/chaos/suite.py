@@ -129,7 +129,12 @@ class ChaosSuite:
         async with open_process(settings, "chaos") as process:
             members = list(actor_members(self.plan, settings))
             self._fleet.add(members)
-            await self._await_actors(process)
+            async with anyio.create_task_group() as watching:
+                # An actor may end while the servers elect; as under a supervisor it comes back.
+                watching.start_soon(self._fleet.watch)
+                await self._await_actors(process)
+                watching.cancel_scope.cancel()
+            self._fleet.falls.clear()
             yield process, members, api_port
 
     async def _await_actors(self, process: Process) -> None:
